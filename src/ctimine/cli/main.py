@@ -1,0 +1,132 @@
+"""Commands and their options."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ctimine.errors import CtimineError, InputError
+
+app = typer.Typer(
+    name="ctimine",
+    help="Who uses which ATT&CK technique, who says so, in which sentence, how sure.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+attack_app = typer.Typer(help="ATT&CK releases.", no_args_is_help=True)
+app.add_typer(attack_app, name="attack")
+
+SOME_FAILED = 3
+"""Exit code of a run that wrote its answer although some documents could not be read."""
+
+
+@app.command("mine")
+def mine_command(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders, git checkouts, zip archives or files; without any, the sample corpus.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    technique: Annotated[
+        str, typer.Option(help="Print and export this technique and its sub-techniques only.")
+    ] = "",
+    flavour: Annotated[
+        str, typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp.")
+    ] = "plain",
+    with_cited: Annotated[
+        bool,
+        typer.Option("--with-cited", help="Also export what ATT&CK cites, as its own reports."),
+    ] = False,
+    attack: Annotated[str, typer.Option(help="ATT&CK release to use; the newest without it.")] = "",
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; one a core without it.", min=0)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Mine reports and write bundle.json, *.jsonl, claims.csv, layer.json and summary.md.
+
+    Exit codes: 0 all documents read, 1 an error ended the run, 2 wrong usage, 3 results written
+    but some documents could not be read.
+    """
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    from ctimine.attack import load_attack
+    from ctimine.cli.show import show_account, show_answers
+    from ctimine.export import write_all
+    from ctimine.graph import who_uses
+    from ctimine.mine import mine, sample_corpus
+
+    console = Console(quiet=quiet)
+    catalogue = load_attack(attack or None)
+    if technique and technique.upper() not in catalogue:
+        raise InputError("no such technique in ATT&CK " + catalogue.version, subject=technique)
+    if flavour not in {"plain", "misp"}:
+        raise InputError("must be plain or misp", subject=f"--flavour {flavour}")
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        console=Console(stderr=True, quiet=quiet),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("reading", total=None)
+        run = mine(
+            *(paths or [sample_corpus()]),
+            catalogue=catalogue,
+            workers=workers,
+            on_progress=lambda done, item: progress.update(
+                task, completed=done, description=item[-60:]
+            ),
+        )
+    written = write_all(
+        run.graph,
+        out,
+        results=run,
+        flavour=flavour,
+        with_cited=with_cited,
+        technique=technique.upper(),
+    )
+    if technique:
+        show_answers(console, who_uses(run.graph, technique.upper()), catalogue)
+    show_account(console, run)
+    console.print(f"Written to {out}: {', '.join(path.name for path in written)}")
+    if run.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+@attack_app.command("load")
+def attack_load(
+    file: Annotated[Path, typer.Argument(help="An official STIX bundle, plain or gzipped.")],
+    version: Annotated[str, typer.Option(help="Its release, where the file does not say.")] = "",
+) -> None:
+    """Read an official ATT&CK bundle into the cache: descriptions, detection, mitigations."""
+    from ctimine.attack import load_official
+
+    Console().print(f"ATT&CK {load_official(file, version=version or None)} is in the cache.")
+
+
+@attack_app.command("versions")
+def attack_versions() -> None:
+    """List the ATT&CK releases at hand."""
+    from ctimine.attack import available_versions
+
+    for version in available_versions():
+        Console().print(version)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on standard error and exit code 1."""
+    try:
+        app()
+    except CtimineError as error:
+        Console(stderr=True).print(f"[red]ctimine:[/] {error}", highlight=False)
+        sys.exit(1)

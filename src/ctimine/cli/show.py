@@ -1,0 +1,81 @@
+"""What a person reads on the terminal after a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ctimine.attack import Catalogue
+    from ctimine.graph import Answer
+    from ctimine.mine import Run
+
+STANCE_STYLE = {"reported": "bold", "assessed": "yellow"}
+
+
+def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalogue) -> None:
+    """Print who uses a technique: one row an actor and technique, its best sentence below."""
+    mined = [answer for answer in answers if answer.claims]
+    table = Table(show_lines=True, expand=True)
+    table.add_column("Technique", no_wrap=True)
+    table.add_column("Actor", ratio=2)
+    table.add_column("Stance", no_wrap=True)
+    table.add_column("Basis", no_wrap=True)
+    table.add_column("Score", justify="right", no_wrap=True)
+    table.add_column("Report, date, sentence", ratio=7)
+    for answer in mined:
+        best = answer.claims[0]
+        report = answer.reports[0]
+        more = len(answer.claims) - 1
+        date = report.published[:10] or "no date"
+        where = f"[italic]{escape(report.title or report.item)}[/], {date}"
+        via = f" [cyan]via {escape(best.via)}[/]" if best.via else ""
+        also = f" [dim](+{more} more)[/]" if more else ""
+        table.add_row(
+            answer.technique,
+            escape(answer.name),
+            f"[{STANCE_STYLE.get(answer.stance, 'dim')}]{answer.stance}[/]",
+            ", ".join(answer.basis),
+            f"{answer.score:.2f}",
+            f"{where}{via}{also}\n“{escape(' '.join(best.quote.split()))}”",
+        )
+    if mined:
+        console.print(table)
+    else:
+        console.print("No report says that anybody uses it.")
+    _show_cited(console, answers, catalogue)
+
+
+def _show_cited(console: Console, answers: Sequence[Answer], catalogue: Catalogue) -> None:
+    cited = [answer for answer in answers if answer.citations]
+    if not cited:
+        return
+    table = Table(
+        title=f"Cited by ATT&CK {catalogue.version} (no finding of this run)", expand=True
+    )
+    table.add_column("Technique", no_wrap=True)
+    table.add_column("Group", no_wrap=True)
+    table.add_column("Sources cited", ratio=1)
+    for answer in cited:
+        sources = "; ".join(
+            f"{citation.title or citation.name}{f' ({citation.date[:4]})' if citation.date else ''}"
+            for citation in answer.citations
+        )
+        table.add_row(answer.technique, escape(answer.name), escape(sources))
+    console.print(table)
+
+
+def show_account(console: Console, run: Run) -> None:
+    """Print what became of every document, and each failure by name."""
+    console.print(
+        f"{len(run.reports)} documents, {len(run.mentions)} mentions, {len(run.claims)} claims"
+    )
+    for reason, count in run.account.items():
+        console.print(f"  {count:>6}  {reason}", highlight=False)
+    for outcome in run.failed:
+        console.print(f"[red]failed[/] {escape(outcome.item)}: {escape(outcome.detail)}")

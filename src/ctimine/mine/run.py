@@ -1,0 +1,244 @@
+"""One run: sources in, evidence graph out, and an account of every document."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import importlib.resources
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctimine.errors import CtimineError, InputError
+from ctimine.mine.document import Mined, mine_document
+from ctimine.mine.pool import in_pool
+from ctimine.model import Claim, Mention, Outcome, Report, Snapshot, Source
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from ctimine.attack import Catalogue
+
+MAX_WORKERS = 8
+"""More workers than this do not pay on one machine: the parent unpickles what they send."""
+
+OnProgress = Callable[[int, str], None]
+"""Called after each document with the number done so far and the document's path."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """What one run found, and what became of every document.
+
+    ``reports`` are the representatives after folding; ``mentions`` and ``claims`` are those of the
+    representatives, in order of report and place. ``graph`` is the evidence graph over them.
+    ``outcomes`` hold one entry for each document or skipped file.
+    """
+
+    reports: tuple[Report, ...]
+    mentions: tuple[Mention, ...]
+    claims: tuple[Claim, ...]
+    graph: nx.MultiDiGraph
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def account(self) -> dict[str, int]:
+        """How many documents ended in which way: ``state`` or ``state: reason``, most first."""
+        counts = collections.Counter(
+            f"{outcome.state}: {outcome.reason}" if outcome.reason else outcome.state
+            for outcome in self.outcomes
+        )
+        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The documents that could not be read, each with its reason."""
+        return tuple(outcome for outcome in self.outcomes if outcome.state == "failed")
+
+
+def sample_corpus() -> Path:
+    """Folder of the sample reports that travel with the package.
+
+    >>> (sample_corpus() / "manifest.json").is_file()
+    True
+    """
+    inside = importlib.resources.files("ctimine") / "corpora" / "samples"
+    if inside.is_dir():
+        return Path(str(inside))
+    beside = Path(__file__).resolve().parents[3] / "corpora" / "samples"  # an editable install
+    if beside.is_dir():
+        return beside
+    raise InputError("the sample corpus is not installed", subject=str(inside))
+
+
+def source_of(path: str | os.PathLike[str]) -> Source:
+    """A folder source for ``path``, with what a ``manifest.json`` at its root declares.
+
+    The manifest may give ``name``, ``publisher``, ``labels``, ``role``, ``reliability`` and ``tlp``
+    for the whole folder. The key is the folder's name: the same on every machine.
+
+    >>> source = source_of(sample_corpus())
+    >>> source.key, source.publisher, source.labels
+    ('samples', 'ctimine samples', ('ctimine-sample',))
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError("no such file or folder", subject=str(path))
+    key = place.resolve().name or "root"
+    declared: dict[str, object] = {}
+    manifest = place / "manifest.json"
+    if place.is_dir() and manifest.is_file():
+        try:
+            loaded = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"not a readable manifest: {error}", subject=str(manifest)) from None
+        if isinstance(loaded, dict) and isinstance(loaded.get("files"), list):
+            declared = loaded
+    labels = declared.get("labels", ())
+    return Source(
+        key=key,
+        kind="folder",
+        url=str(place),
+        name=str(declared.get("name", "")),
+        publisher=str(declared.get("publisher", "")),
+        role="collector" if declared.get("role") == "collector" else "author",
+        reliability=str(declared.get("reliability", "F")),
+        tlp=str(declared.get("tlp", "CLEAR")),
+        labels=tuple(str(label) for label in labels) if isinstance(labels, list) else (),
+    )
+
+
+def mine(
+    *places: str | os.PathLike[str] | Source,
+    catalogue: Catalogue | None = None,
+    cited: bool = True,
+    workers: int | None = None,
+    seconds: float = 60.0,
+    megabytes: int = 2048,
+    on_progress: OnProgress | None = None,
+) -> Run:
+    """What the reports at ``places`` say about who uses which technique.
+
+    ``places`` are folders, git checkouts, zip archives, single files or
+    :class:`~ctimine.Source` records; without any, the sample corpus is mined. ``cited`` adds the
+    edges of the knowledge base, with whom it cites, for comparison. ``workers`` is the number of
+    worker processes (default: one a core, at most eight; 0 runs in this process, without bounds);
+    ``seconds`` and ``megabytes`` bound each document. Raises
+    :class:`~ctimine.errors.InputError` for a place that does not exist; a document that cannot be
+    read becomes an outcome, and the run goes on.
+
+    >>> run = mine(workers=0)
+    >>> from ctimine import who_uses
+    >>> "G0010" in {answer.actor for answer in who_uses(run.graph, "T1102")}
+    True
+    """
+    from ctimine.attack import load_attack
+
+    catalogue = load_attack() if catalogue is None else catalogue
+    sources = _distinct(
+        [
+            place if isinstance(place, Source) else source_of(place)
+            for place in (places or (sample_corpus(),))
+        ]
+    )
+    outcomes: list[Outcome] = []
+    mined: list[Mined] = []
+    work = functools.partial(_work, catalogue=catalogue)
+    documents = in_pool(
+        _prepared,
+        (work,),
+        _documents(sources, outcomes),
+        workers=min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers,
+        seconds=seconds,
+        megabytes=megabytes,
+        subject=lambda pair: pair[0].item,
+    )
+    for done, ((snapshot, _), result) in enumerate(documents, start=1):
+        if isinstance(result, CtimineError):
+            outcomes.append(Outcome(snapshot.item, "failed", _reason(result), result.message))
+        else:
+            mined.append(result)
+        if on_progress is not None:
+            on_progress(done, snapshot.item)
+    return _assembled(mined, outcomes, catalogue, cited=cited)
+
+
+def _assembled(
+    mined: Iterable[Mined], outcomes: list[Outcome], catalogue: Catalogue, *, cited: bool
+) -> Run:
+    from ctimine.graph import build_graph, fold_copies
+
+    found = {one.report.id: one for one in mined}
+    kept, folded = fold_copies([one.report for one in found.values()])
+    results = []
+    for report in kept:
+        one = found[report.id]
+        results.append((report, one.mentions, one.claims))
+        state = "read" if report.kind in {"report", "mapping"} else "not-a-report"
+        outcomes.append(Outcome(report.item, state, "" if state == "read" else report.kind))
+    items = {report_id: one.report.item for report_id, one in found.items()}
+    outcomes.extend(
+        Outcome(items[copy], "folded", "copy of another document", items[original])
+        for copy, original in folded.items()
+    )
+    return Run(
+        reports=tuple(report for report, _, _ in results),
+        mentions=tuple(mention for _, mentions, _ in results for mention in mentions),
+        claims=tuple(claim for _, _, claims in results for claim in claims),
+        graph=build_graph(results, catalogue, cited=cited),
+        outcomes=tuple(sorted(outcomes, key=lambda o: (o.item, o.state, o.reason))),
+    )
+
+
+def _documents(
+    sources: Iterable[Source], outcomes: list[Outcome]
+) -> Iterator[tuple[Snapshot, Source]]:
+    """Snapshots to read, with their source; what is no document goes straight to the account."""
+    from ctimine.fetch import fetch_folder
+
+    for source in sources:
+        if source.kind != "folder":
+            raise InputError(f"no reader for sources of kind {source.kind!r}", subject=source.key)
+        for found in fetch_folder(source):
+            if isinstance(found, Outcome):
+                outcomes.append(found)
+            else:
+                yield found, source
+
+
+def _prepared(
+    work: Callable[[tuple[Snapshot, Source]], Mined],
+) -> Callable[[tuple[Snapshot, Source]], Mined]:
+    """The work, after one small document: its automata and imports are built before the clock."""
+    work(
+        (Snapshot("warm-up", "warm-up.md", b"# Warm-up\n\nAPT28 used T1102.\n"), Source("warm-up"))
+    )
+    return work
+
+
+def _work(pair: tuple[Snapshot, Source], *, catalogue: Catalogue) -> Mined:
+    snapshot, source = pair
+    return mine_document(snapshot, catalogue, source=source)
+
+
+def _distinct(sources: list[Source]) -> list[Source]:
+    """Sources with distinct keys: a second one of the same name gets its number."""
+    seen: collections.Counter[str] = collections.Counter()
+    distinct = []
+    for source in sources:
+        seen[source.key] += 1
+        number = seen[source.key]
+        distinct.append(
+            source if number == 1 else dataclasses.replace(source, key=f"{source.key}-{number}")
+        )
+    return distinct
+
+
+def _reason(error: CtimineError) -> str:
+    """A countable reason: the error's class in words (``BrokenDocument`` → ``broken document``)."""
+    name = type(error).__name__
+    words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+    return "internal error" if type(error) is CtimineError else words

@@ -1,0 +1,71 @@
+"""The command line as a user meets it: files, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def ctimine(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "ctimine", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def report(tmp_path):
+    path = tmp_path / "turla.md"
+    path.write_text(
+        "# Turla\n\nTurla used Pastebin for its C2 traffic (T1102).\n", encoding="utf-8"
+    )
+    return path
+
+
+def test_mine_answers_and_writes(report, tmp_path):
+    done = ctimine("mine", str(report), "--technique", "T1102", "--out", "o", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Turla" in done.stdout
+    names = {path.name for path in (tmp_path / "o").iterdir()}
+    assert {"bundle.json", "reports.jsonl", "mentions.jsonl", "claims.jsonl"} <= names
+    assert {"claims.csv", "layer.json", "summary.md"} <= names
+    bundle = json.loads((tmp_path / "o" / "bundle.json").read_text(encoding="utf-8"))
+    assert any(o["type"] == "relationship" for o in bundle["objects"])
+
+
+def test_two_runs_write_the_same_bytes(report, tmp_path):
+    for out in ("one", "two"):
+        assert ctimine("mine", str(report), "--out", out, cwd=tmp_path).returncode == 0
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_a_document_that_cannot_be_read_is_named_and_the_exit_code_says_so(report, tmp_path):
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    done = ctimine("mine", str(tmp_path), "--out", str(tmp_path / "o"), cwd=tmp_path)
+    assert done.returncode == 3
+    assert "broken.pdf" in done.stdout
+    assert (tmp_path / "o" / "bundle.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["mine", "nowhere"], "nowhere"),
+        (["mine", "--technique", "T9999"], "T9999"),
+        (["mine", "--flavour", "sweet"], "sweet"),
+        (["mine", "--attack", "3.0"], "3.0"),
+        (["attack", "load", "nowhere.json"], "nowhere.json"),
+    ],
+)
+def test_a_wrong_word_is_one_line_that_names_it(arguments, word, tmp_path):
+    done = ctimine(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
