@@ -1,0 +1,222 @@
+"""The passages of a report that a claim can quote: sentences, list items, table rows.
+
+Everything here is an offset into ``Report.text``; nothing is copied, joined or cleaned.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from ctimine.model import Block, Report
+
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|al|incl|resp|viz|ca|no|nos|fig|sec|inc|ltd|corp|co|llc|dr|"
+    r"mr|mrs|ms|prof|st|jr|sr|u\.s|u\.k|u\.n|a\.k\.a|aka|dept|gov|gen|col|jan|feb|mar|apr|jun|jul|"
+    r"aug|sep|sept|oct|nov|dec|v|ver|p|pp)|\b[A-Z])\.$",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(
+    # a full stop, question or exclamation mark, closing marks, citations such as [R1][2], space
+    r"[.!?…]+[\"'”’)\]*_]*(?:\s*\[[A-Za-z]{0,3}\d+[a-z]?(?:[,–-]\s?\d+)*\]|【[^】]*】)*"
+    r"(?=\s+[\"'“‘(\[*_`]*[A-Z0-9À-ÞА-ЯЁ\u0590-\u05ff\u0600-\u06ff])"
+    # a full stop in scripts that put no space after it
+    r"|[。！？]"
+    # an empty line, or a line that begins as a list item, a heading or a labelled field does
+    r"|\n(?=\s*\n)|\n(?=[ \t]*(?:[-*•–]|\d{1,2}[.)]|#{1,6})\s)|\n(?=[A-Z][\w ]{2,30}:\s)"
+)
+_WORD_END = re.compile(r"[^\s(\[\"'“‘]+$")
+
+
+def split_sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Half-open offsets of the sentences in ``text[start:end]``, without outer space.
+
+    >>> text = "It began in Jan. 2024. Then, e.g. at night, T1102.001 was seen."
+    >>> [text[a:b] for a, b in split_sentences(text, 0, len(text))]
+    ['It began in Jan. 2024.', 'Then, e.g. at night, T1102.001 was seen.']
+    """
+    found: list[tuple[int, int]] = []
+    begin = start
+    for match in _BREAK.finditer(text, start, end):
+        stop = match.end()
+        if text[match.start()] == ".":
+            head = text[max(begin, match.start() - 12) : match.start() + 1]
+            word = _WORD_END.search(head)
+            if word and _ABBREVIATION.search(word.group()) and match.end() - match.start() == 1:
+                continue
+            if re.fullmatch(r"\s*\(?\d{1,3}\.", text[begin : match.start() + 1]):
+                continue  # "1." of a numbered line stays with its words
+        _add(text, begin, stop, found)
+        begin = stop
+    _add(text, begin, end, found)
+    return found
+
+
+def _add(text: str, start: int, end: int, into: list[tuple[int, int]]) -> None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if end > start:
+        into.append((start, end))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: its cells (indices of blocks) and the span from first to last."""
+
+    start: int
+    end: int
+    cells: tuple[int, ...]
+
+
+class Layout:
+    """A report's blocks with what stands above, beside and inside each.
+
+    A report without blocks (a bare text) gets paragraphs at its empty lines.
+
+    >>> report = Report("r", "s", "i", "One line. Two.", (Block("paragraph", 0, 14),))
+    >>> layout = Layout(report)
+    >>> layout.sentence_at(11)
+    (10, 14)
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.text = report.text
+        self.blocks: tuple[Block, ...] = report.blocks or _paragraphs(report.text)
+        self._starts = [block.start for block in self.blocks]
+        self._sentences: dict[int, list[tuple[int, int]]] = {}
+        self.above: list[tuple[int, ...]] = []
+        """For each block the indices of the headings above it, outermost first."""
+        self.rows: dict[tuple[int, int], Row] = {}
+        self.headers: dict[int, dict[int, str]] = {}
+        self._tables: dict[int, list[int]] = {}
+        self._walk()
+
+    def _walk(self) -> None:
+        stack: list[int] = []
+        cells: dict[tuple[int, int], list[int]] = {}
+        for index, block in enumerate(self.blocks):
+            if block.kind == "heading":
+                level = block.level or 1
+                while stack and (self.blocks[stack[-1]].level or 1) >= level:
+                    stack.pop()
+                self.above.append(tuple(stack))
+                stack.append(index)
+                continue
+            self.above.append(tuple(stack))
+            if block.kind == "table_cell" and block.table >= 0:
+                cells.setdefault((block.table, block.row), []).append(index)
+                if block.header:
+                    self.headers.setdefault(block.table, {}).setdefault(
+                        block.column, self.text[block.start : block.end].strip()
+                    )
+        for key, members in cells.items():
+            first, last = self.blocks[members[0]], self.blocks[members[-1]]
+            self.rows[key] = Row(first.start, last.end, tuple(members))
+            self._tables.setdefault(key[0], []).append(key[1])
+        for table, numbers in self._tables.items():
+            if table not in self.headers:
+                self._guess_header(table, min(numbers))
+
+    def _guess_header(self, table: int, row: int) -> None:
+        """Take the first row as header where it looks like one: short cells, none with a digit."""
+        cells = [self.blocks[index] for index in self.rows[table, row].cells]
+        words = [self.text[cell.start : cell.end].strip() for cell in cells]
+        if len(self._tables[table]) > 1 and all(
+            word and len(word) <= 40 and not re.search(r"\d", word) for word in words
+        ):
+            self.headers[table] = {
+                cell.column: word for cell, word in zip(cells, words, strict=True)
+            }
+
+    def block_at(self, offset: int) -> int:
+        """Index of the block that holds the offset, or -1."""
+        index = bisect.bisect_right(self._starts, offset) - 1
+        return index if index >= 0 and offset < self.blocks[index].end else -1
+
+    def sentences(self, index: int) -> list[tuple[int, int]]:
+        """Sentences of a block."""
+        if index not in self._sentences:
+            block = self.blocks[index]
+            self._sentences[index] = split_sentences(self.text, block.start, block.end)
+        return self._sentences[index]
+
+    def sentence_at(self, offset: int) -> tuple[int, int]:
+        """The sentence that holds the offset; the line where no block does."""
+        index = self.block_at(offset)
+        if index < 0:
+            start = self.text.rfind("\n", 0, offset) + 1
+            end = self.text.find("\n", offset)
+            return start, len(self.text) if end < 0 else end
+        for start, end in self.sentences(index):
+            if start <= offset < end:
+                return start, end
+        return self.blocks[index].start, self.blocks[index].end
+
+    def row_of(self, index: int) -> Row | None:
+        """The table row that a cell stands in."""
+        block = self.blocks[index]
+        return self.rows.get((block.table, block.row)) if block.kind == "table_cell" else None
+
+    def header(self, index: int) -> str:
+        """The header above a cell, empty where there is none."""
+        block = self.blocks[index]
+        return self.headers.get(block.table, {}).get(block.column, "")
+
+    def is_header(self, index: int) -> bool:
+        """Whether a cell belongs to the header row."""
+        block = self.blocks[index]
+        if block.header:
+            return True
+        words = self.headers.get(block.table, {}).get(block.column)
+        first = min(self._tables.get(block.table, [0]))
+        return block.row == first and self.text[block.start : block.end].strip() == words
+
+    def words(self, index: int) -> str:
+        """The text of a block."""
+        return self.text[self.blocks[index].start : self.blocks[index].end]
+
+    def path(self, index: int) -> tuple[str, ...]:
+        """The headings above a block, outermost first."""
+        block = self.blocks[index]
+        return block.path or tuple(self.words(i).strip() for i in self.above[index])
+
+    def lead_in(self, index: int) -> tuple[int, int] | None:
+        """The sentence that introduces a list or table: the one before it that ends in a colon."""
+        kind = self.blocks[index].kind
+        if kind not in {"list_item", "table_cell", "code"}:
+            return None
+        at = index - 1
+        while at >= 0 and self.blocks[at].kind == kind and index - at < 80:
+            at -= 1
+        if at < 0 or self.blocks[at].kind not in {"paragraph", "quote", "caption"}:
+            return None
+        sentences = self.sentences(at)
+        if not sentences:
+            return None
+        start, end = sentences[-1]
+        tail = self.text[start:end].rstrip("*_ ")
+        return (start, end) if tail.endswith(":") else None
+
+
+def _paragraphs(text: str) -> tuple[Block, ...]:
+    blocks = []
+    for match in re.finditer(r"\S(?:.|\n(?!\s*\n))*", text):
+        words = match.group()
+        heading = re.match(r"(#{1,6})\s", words)
+        if heading and "\n" not in words:
+            blocks.append(Block("heading", match.start(), match.end(), level=len(heading.group(1))))
+        else:
+            blocks.append(Block("paragraph", match.start(), match.end()))
+    return tuple(blocks)
+
+
+
+
+def overlaps(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether any of the spans shares a character with ``start:end``."""
+    return any(a < end and start < b for a, b in spans)

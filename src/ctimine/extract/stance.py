@@ -1,0 +1,523 @@
+"""What the text says of each mention: that it happened, may happen, did not, should be hunted, …
+
+The judgement goes from the outside in: the kind and genre of the document, the headings above,
+the block, the table, the evidence labels of the report itself, and the words of the sentence with
+their scope (cue, direction, terminator, as in ConText: Harkema et al., 2009). All rules are data:
+``cues.toml``, each with a sentence of ours that a test holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.resources
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal, TypeAlias, cast
+
+from ctimine.errors import ExtractError
+from ctimine.extract.passages import Layout
+from ctimine.model import Mention, Report, Stance
+
+Genre: TypeAlias = Literal["report", "guide", "tutorial", "exercise", "template", "reference"]
+
+_KINDS: Final[dict[str, tuple[Genre, Stance]]] = {
+    "layer": ("reference", "reference"),
+    "index": ("reference", "reference"),
+    "readme": ("reference", "reference"),
+    "template": ("template", "example"),
+}
+_STRONG: Final[tuple[Stance, ...]] = ("reference", "example", "recommended", "negated")
+_MILD: Final[tuple[Stance, ...]] = ("claimed", "forecast", "capability")
+_LEAD: Final = 2500  # characters that count as the beginning of a document
+_PAST_USE: Final = re.compile(
+    r"\b(?:used|leveraged|exploited|deployed|employed|abused|conducted|delivered|sent|gained|stole|"
+    r"targeted|compromised|installed|dropped|executed|ran|created|dumped|moved|exfiltrated|"
+    r"encrypted|hosted|uploaded|downloaded|(?:was|were|has been|have been) (?:seen|observed)|"
+    r"observed (?:using|exploiting)|has (?:long |also )?\w+ed|have (?:long |also )?\w+ed)\b",
+    re.IGNORECASE,
+)
+_RULE_CODE: Final = re.compile(
+    r"\b(?:logsource|detection|condition|selection)\s*:|\battack\.t\d{4}|^\s*rule \w+|\bstrings:\s|"
+    r"\|\s*(?:where|summarize|project|extend|stats|table|search|join|eval|rename)\b|\bindex\s*=|"
+    r"\bsourcetype\s*=|\bEvent(?:ID|Code)\b|\bDevice\w+Events\b|\bSELECT\b.+\bFROM\b|"
+    r"\balert (?:tcp|udp|http|dns|tls)\b|<RuleGroup|<Sysmon|<rule\b|\bevent\.\w+\s*:|\bprocess\.\w+\s*:",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
+_LAYER_CODE: Final = re.compile(r"\"?techniqueID\"?\s*:|\"(?:domain|versions)\"\s*:.*attack", re.DOTALL)
+_RULE_NOTES: Final = frozenset(
+    "sigma yara kql kusto spl splunk eql esql snort suricata xml sql lucene aql".split()
+)
+_URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+|\bwww\.\S+", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cue:
+    """Words of a sentence that give the mentions on one side of them a stance."""
+
+    name: str
+    stance: Stance
+    reach: Literal["after", "before", "both"]
+    pattern: re.Pattern[str]
+    until: re.Pattern[str]
+    kinds: frozenset[str]
+    example: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rules:
+    """The parsed ``cues.toml``."""
+
+    cues: tuple[Cue, ...]
+    labels: tuple[tuple[Stance, str], ...]
+    sections: tuple[tuple[Stance, re.Pattern[str], re.Pattern[str] | None], ...]
+    genres: tuple[tuple[str, str, float, re.Pattern[str]], ...]
+    table: dict[str, re.Pattern[str]]
+    label_forms: tuple[tuple[Stance, re.Pattern[str]], ...]
+    label_cells: tuple[tuple[Stance, re.Pattern[str]], ...]
+
+
+def _compile(pattern: str, subject: str) -> re.Pattern[str]:
+    try:
+        return re.compile("".join(pattern.splitlines()), re.IGNORECASE)
+    except re.error as error:
+        raise ExtractError(f"not a pattern: {error}", subject=f"cues.toml: {subject}") from None
+
+
+@functools.cache
+def rules() -> Rules:
+    """The stance rules that ship with ctimine.
+
+    >>> len(rules().cues) > 30
+    True
+    """
+    text = importlib.resources.files("ctimine.extract").joinpath("cues.toml").read_text("utf-8")
+    data: dict[str, Any] = tomllib.loads(text)
+    stops = data["terminators"].strip()
+    cues = []
+    for row in data["cue"]:
+        until = stops + "|" + row["until"] if "until" in row else stops
+        cues.append(
+            Cue(
+                row["name"],
+                row["stance"],
+                row["reach"],
+                _compile(row["pattern"], row["name"]),
+                _compile(until, row["name"]),
+                frozenset(row.get("kinds", ())),
+                row["example"],
+            )
+        )
+    labels = tuple((cast("Stance", row["stance"]), row["words"]) for row in data["label"])
+    forms = []
+    for stance, words in labels:
+        low = r"|\bconfidence\b\W{1,6}(?:very )?low\b" if stance == "assessed" else ""
+        forms.append(
+            (
+                stance,
+                _compile(
+                    rf"[\[【]\s*{words}(?:\s*[:,;–—-][^\]】]{{0,80}})?\s*[\]】]"
+                    rf"|\(\s*{words}\s*\)"
+                    rf"|(?:^|\n)[\W_]*{words}(?=\W{{0,3}}:)"
+                    rf"|\b(?:status|verdict|evidence|label|assessment)\b\W{{1,6}}{words}\b{low}",
+                    f"label {stance}",
+                ),
+            )
+        )
+    return Rules(
+        cues=tuple(cues),
+        labels=labels,
+        sections=tuple(
+            (
+                row["stance"],
+                _compile(row["pattern"], row["example"]),
+                _compile(row["except"], row["example"]) if "except" in row else None,
+            )
+            for row in data["section"]
+        ),
+        genres=tuple(
+            (row["name"], row["where"], row["weight"], _compile(row["pattern"], row["name"]))
+            for row in data["genre"]
+        ),
+        table={name: _compile(pattern, name) for name, pattern in data["table"].items()},
+        label_forms=tuple(forms),
+        label_cells=tuple(
+            (stance, _compile(rf"^[\W_]*{words}(?![\w-])", "label")) for stance, words in labels
+        ),
+    )
+
+
+def section_stance(heading: str) -> Stance | None:
+    """The stance that a heading gives what stands under it, None where it gives none.
+
+    >>> section_stance("5. Detection and hunting"), section_stance("Defense Evasion")
+    ('recommended', None)
+    """
+    for stance, pattern, but in rules().sections:
+        if pattern.search(heading) and not (but and but.search(heading)):
+            return stance
+    return None
+
+
+def find_genre(report: Report, layout: Layout | None = None) -> Genre:
+    """What kind of document a report is, from title, beginning, headings and density of cues.
+
+    No single word decides: each rule of ``cues.toml`` adds its weight, and 1.0 is needed.
+
+    >>> find_genre(Report("r", "s", "i", "APT29 used T1102 in May.", title="APT29 in May"))
+    'report'
+    """
+    if report.kind in _KINDS:
+        return _KINDS[report.kind][0]
+    if report.kind == "mapping":
+        return "report"
+    layout = layout or Layout(report)
+    heads = [layout.words(i) for i, block in enumerate(layout.blocks) if block.kind == "heading"]
+    title = report.title or (heads[0] if heads else "")
+    lead = report.text[:_LEAD]
+    thousand = max(1.0, len(report.text) / 6000)
+    totals: dict[str, float] = {}
+    for name, where, weight, pattern in rules().genres:
+        if where == "title":
+            amount = float(bool(pattern.search(title)))
+        elif where == "lead":
+            amount = float(min(2, len({m.group().casefold() for m in pattern.finditer(lead)})))
+            if weight >= 0.6:
+                amount = min(1.0, amount)
+        elif where == "heading":
+            amount = float(min(6, sum(bool(pattern.search(head)) for head in heads)))
+        else:
+            amount = min(5.0, sum(1 for _ in pattern.finditer(report.text)) / thousand)
+        totals[name] = totals.get(name, 0.0) + amount * weight
+    report_like = totals.pop("report", 0.0)
+    # An exercise dresses up as a report: what looks like one does not speak against it.
+    for genre in ("exercise", "tutorial", "guide"):
+        against = 0.0 if genre == "exercise" else max(-1.2, report_like)
+        if totals.get(genre, 0.0) + against >= 1.0:
+            return cast("Genre", genre)
+    return "report"
+
+
+class Judge:
+    """Judges the mentions of one report.
+
+    >>> report = Report("r", "s", "i", "The group did not use T1102.")
+    >>> mention = Mention("r", 22, 27, "T1102", "technique", "T1102", "id")
+    >>> Judge(report, [mention]).judge(mention)
+    ('negated', 'cue did-not')
+    """
+
+    def __init__(
+        self, report: Report, mentions: Sequence[Mention], layout: Layout | None = None
+    ) -> None:
+        self.report = report
+        self.layout = layout or Layout(report)
+        self.genre = find_genre(report, self.layout)
+        self._spans = sorted((m.start, m.end) for m in mentions)
+        self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
+        self._actors = [m for m in mentions if m.kind in {"actor", "campaign"}]
+        self._sections: dict[int, tuple[Stance | None, str]] = {}
+        self._tables: dict[int, Stance | None] = {}
+        self._defensive = bool(
+            re.search(
+                r"\b(?:detect|hunt|defen|mitigat|hardening|protect)",
+                report.title + " " + report.text[:_LEAD],
+                re.IGNORECASE,
+            )
+        )
+
+    def judge(self, mention: Mention) -> tuple[Stance, str]:
+        """The stance of a mention and the rule that decided."""
+        if self.report.kind in _KINDS:
+            return _KINDS[self.report.kind][1], f"kind {self.report.kind}"
+        layout = self.layout
+        index = layout.block_at(mention.start)
+        section, heading = self._section(index)
+        if section == "reference":
+            return section, f"section {heading}"
+        if self._is_link(mention, index):
+            return "reference", "link list"
+        if self.genre in {"exercise", "tutorial"}:
+            return "example", f"genre {self.genre}"
+        if index >= 0 and layout.blocks[index].kind == "code":
+            return self._code(index)
+        if index >= 0 and layout.blocks[index].kind == "reference":
+            return "reference", "block reference"
+        start, end = layout.sentence_at(mention.start)
+        cue = self._cue(mention, start, end)
+        if cue and cue.stance in _STRONG:
+            return cue.stance, f"cue {cue.name}"
+        if section in {"example", "recommended"}:
+            return section, f"section {heading}"
+        if mention.kind == "technique" and layout.text[start:end].rstrip().endswith("?"):
+            return "example", "question"
+        row = self._row(mention, index)
+        if row and row[0] in {"recommended", "negated"}:
+            return row
+        lead = self._lead_in(mention, index)
+        if lead and lead.stance in _STRONG and not (cue and cue.stance in _MILD):
+            return lead.stance, f"lead-in {lead.name}"
+        label = self._label(mention, index, start, end) or row
+        if label and label[0] == "negated":
+            return label
+        if section == "negated" and not (label and label[0] == "reported"):
+            return section, f"section {heading}"
+        if self.genre == "guide" and not self._happened(start, end):
+            return ("recommended" if self._defensive else "example"), "genre guide"
+        if cue and cue.stance in _MILD:
+            return cue.stance, f"cue {cue.name}"
+        if lead and lead.stance in _MILD and not label:
+            return lead.stance, f"lead-in {lead.name}"
+        if label and label[0] != "reported":
+            return label
+        if section and section not in {"negated", "reported"} and not label:
+            return section, f"section {heading}"
+        if cue:
+            return cue.stance, f"cue {cue.name}"
+        if lead and not label:
+            return lead.stance, f"lead-in {lead.name}"
+        return "reported", label[1] if label else "default"
+
+    # -- the parts ---------------------------------------------------------------------------
+
+    def _section(self, index: int) -> tuple[Stance | None, str]:
+        """Stance by the innermost heading that a rule knows; the document's title is none."""
+        if index < 0:
+            return None, ""
+        if index not in self._sections:
+            found: tuple[Stance | None, str] = (None, "")
+            path = list(self.layout.path(index))
+            block = self.layout.blocks[index]
+            if block.kind == "heading" and index > 0:
+                path.append(self.layout.words(index))
+            for heading in reversed(path):
+                if heading.strip(" #*_") == self.report.title.strip():
+                    continue
+                if self._is_title(heading):
+                    continue
+                stance = section_stance(heading)
+                if stance:
+                    found = (stance, heading.strip())
+                    break
+            self._sections[index] = found
+        return self._sections[index]
+
+    def _is_title(self, heading: str) -> bool:
+        first = next((b for b in self.layout.blocks if b.kind == "heading"), None)
+        return (
+            first is not None
+            and first.level <= 1
+            and not self.report.title
+            and self.report.text[first.start : first.end].strip() == heading.strip()
+        )
+
+    def _is_link(self, mention: Mention, index: int) -> bool:
+        """Inside an address, or in a list item that is a link and nothing else."""
+        text = self.layout.text
+        line_start = text.rfind("\n", 0, mention.start) + 1
+        for url in _URL.finditer(text, line_start, min(len(text), mention.end + 200)):
+            if url.start() <= mention.start < url.end():
+                return True
+            if url.start() > mention.start:
+                break
+        if index < 0:
+            return False
+        block = self.layout.blocks[index]
+        if block.kind != "list_item":
+            return False
+        covered = sum(
+            link.end - link.start
+            for link in self.report.links
+            if block.start <= link.start and link.end <= block.end
+        )
+        bare = re.sub(r"\W", "", self.layout.words(index))
+        return bool(covered) and covered >= 0.8 * (block.end - block.start) and len(bare) > 0
+
+    def _code(self, index: int) -> tuple[Stance, str]:
+        block, words = self.layout.blocks[index], self.layout.words(index)
+        if block.note.strip().casefold() in _RULE_NOTES or _RULE_CODE.search(words):
+            return "recommended", "code rule"
+        if _LAYER_CODE.search(words):
+            return "reference", "code layer"
+        return "reference", "code"
+
+    def _matches(self, start: int, end: int) -> list[tuple[Cue, int, int]]:
+        key = (start, end)
+        if key not in self._by_sentence:
+            text = self.layout.text[start:end]
+            self._by_sentence[key] = [
+                (cue, start + match.start(), start + match.end())
+                for cue in rules().cues
+                for match in cue.pattern.finditer(text)
+            ]
+        return self._by_sentence[key]
+
+    def _cue(self, mention: Mention, start: int, end: int) -> Cue | None:
+        """The strongest cue of the sentence whose scope holds the mention."""
+        best: Cue | None = None
+        for cue, cue_start, cue_end in self._matches(start, end):
+            if cue.kinds and mention.kind not in cue.kinds:
+                continue
+            if self._inside_mention(cue, cue_start, cue_end, mention):
+                continue
+            if cue.reach in {"after", "both"} and mention.start >= cue_end:
+                between = self.layout.text[cue_end : mention.start]
+            elif cue.reach in {"before", "both"} and mention.end <= cue_end:
+                between = self.layout.text[mention.end : max(mention.end, cue_start)]
+            else:
+                continue
+            if cue.until.search(between):
+                continue
+            if best is None or _weight(cue.stance) < _weight(best.stance):
+                best = cue
+        return best
+
+    def _inside_mention(self, cue: Cue, start: int, end: int, mention: Mention) -> bool:
+        """Words that are part of a name are no cue: "Disable or Modify Tools" advises nothing."""
+        if cue.reach == "before" and mention.start >= start:
+            return False
+        return any(a <= start and end <= b for a, b in self._near(start, end))
+
+    def _near(self, start: int, end: int) -> Iterable[tuple[int, int]]:
+        return (span for span in self._spans if span[0] < end and start < span[1])
+
+    def _lead_in(self, mention: Mention, index: int) -> Cue | None:
+        """The cue of a sentence that introduces the list, as if the mention stood at its end."""
+        span = self.layout.lead_in(index) if index >= 0 else None
+        if span is None:
+            return None
+        best: Cue | None = None
+        for cue, _, cue_end in self._matches(*span):
+            if cue.kinds and mention.kind not in cue.kinds:
+                continue
+            if cue.reach == "before" or cue.until.search(self.layout.text[cue_end : span[1]]):
+                continue
+            if best is None or _weight(cue.stance) < _weight(best.stance):
+                best = cue
+        return best
+
+    def _label(
+        self, mention: Mention, index: int, start: int, end: int
+    ) -> tuple[Stance, str] | None:
+        """The evidence label that covers the mention: before it, or in its own sentence or item."""
+        if index < 0:
+            return None
+        block = self.layout.blocks[index]
+        whole = block.kind == "list_item" and block.end - block.start < 1200
+        head = self.layout.text[block.start : min(block.end, max(end, block.start + 2000))]
+        best: tuple[int, Stance] | None = None
+        for stance, pattern in rules().label_forms:
+            for match in pattern.finditer(head):
+                at = block.start + match.start()
+                if at > mention.start and not whole and not start <= at < end:
+                    continue
+                # The nearest label before the mention wins; one after it only where none precedes.
+                rank = at if at <= mention.start else at - 1_000_000_000
+                if stance == "negated" and whole:
+                    rank = 1_000_000_000
+                if best is None or rank > best[0]:
+                    best = (rank, stance)
+        return (best[1], f"label {best[1]}") if best else None
+
+    def _row(self, mention: Mention, index: int) -> tuple[Stance, str] | None:
+        """What the table says: its headers, its status column, how the other cells begin."""
+        row = self.layout.row_of(index) if index >= 0 else None
+        if row is None:
+            return None
+        layout, table = self.layout, rules().table
+        header = layout.header(index)
+        if mention.kind in {"technique", "tactic"} and header:
+            if table["detection"].search(header) and not table["use"].search(header):
+                return "recommended", f"column {header}"
+            number = layout.blocks[index].table
+            if number not in self._tables:
+                words = list(layout.headers.get(number, {}).values())
+                use = any(table["use"].search(w) for w in words)
+                detection = any(table["detection"].search(w) for w in words)
+                self._tables[number] = "recommended" if detection and not use else None
+            if self._tables[number]:
+                return "recommended", "table of detections"
+        best: tuple[Stance, str] | None = None
+        for cell in row.cells:
+            words, head = layout.words(cell), layout.header(cell)
+            found: Stance | None = None
+            if re.fullmatch(r"[\W_]*(?:very )?low[\W_]*", words, re.IGNORECASE) and re.search(
+                "confidence|likelihood|certainty", head, re.IGNORECASE
+            ):
+                found = "assessed"
+            if len(words) < 40 or table["status"].search(head):
+                for stance, pattern in rules().label_cells:
+                    match = pattern.search(words)
+                    if match and (table["status"].search(head) or match.end() >= len(words) - 3):
+                        found = stance
+            for stance, pattern in rules().label_forms:
+                if not found and pattern.search(words[:60]):
+                    found = stance
+            if not found and cell != index:
+                found = self._cell_cue(cell, mention.kind)
+            if found and (best is None or _weight(found) < _weight(best[0])):
+                best = (found, f"row {found}")
+        return best
+
+    def _cell_cue(self, cell: int, kind: str) -> Stance | None:
+        """A cue at the very beginning of another cell of the row speaks of the row."""
+        sentences = self.layout.sentences(cell)
+        if not sentences:
+            return None
+        start, end = sentences[0]
+        for cue, at, _ in self._matches(start, end):
+            if cue.kinds and kind not in cue.kinds:
+                continue
+            if at - start <= 25 and cue.stance in {*_MILD, "negated", "assessed"}:
+                return cue.stance
+        return None
+
+    def _happened(self, start: int, end: int) -> bool:
+        """Whether a sentence tells what a named actor did, in the past tense."""
+        return bool(_PAST_USE.search(self.layout.text[start:end])) and any(
+            start <= actor.start < end for actor in self._actors
+        )
+
+
+_ORDER: Final[tuple[Stance, ...]] = (
+    "example",
+    "recommended",
+    "reference",
+    "negated",
+    "claimed",
+    "forecast",
+    "assessed",
+    "capability",
+    "reported",
+)
+
+
+def _weight(stance: Stance) -> int:
+    return _ORDER.index(stance)
+
+
+def set_stance(report: Report, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
+    """The same mentions, each with the stance that the text takes.
+
+    >>> report = Report("r", "s", "i", "Defenders should hunt for T1102.")
+    >>> mention = Mention("r", 26, 31, "T1102", "technique", "T1102", "id")
+    >>> set_stance(report, [mention])[0].stance
+    'recommended'
+    """
+    if not mentions:
+        return ()
+    judge = Judge(report, mentions)
+    return tuple(dataclasses.replace(m, stance=judge.judge(m)[0]) for m in mentions)
+
+
+def explain_stance(report: Report, mentions: Sequence[Mention]) -> tuple[str, ...]:
+    """For each mention the rule that decided, for a person who asks why.
+
+    >>> report = Report("r", "s", "i", "Defenders should hunt for T1102.")
+    >>> mention = Mention("r", 26, 31, "T1102", "technique", "T1102", "id")
+    >>> explain_stance(report, [mention])
+    ('cue and-imperative',)
+    """
+    judge = Judge(report, mentions)
+    return tuple(judge.judge(mention)[1] for mention in mentions)
