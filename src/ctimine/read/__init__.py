@@ -1,4 +1,4 @@
-"""Snapshot → Report: what the bytes say, as text that never changes afterwards.
+r"""Snapshot → Report: what the bytes say, as text that never changes afterwards.
 
 >>> from ctimine.model import Snapshot
 >>> report = read(Snapshot("demo", "a.md", b"# Silver Raven\n\nIt used **T1102**."))
@@ -64,9 +64,7 @@ def read(snapshot: Snapshot, source: Source | None = None) -> Report:
     media = media_type(snapshot.body, snapshot.item or snapshot.url, snapshot.media_type)
     try:
         reading = _reader(media, subject)(snapshot)
-        if not reading.text:
-            raise EmptyDocument(f"no text in this {media}", subject=subject)
-        return settle(reading, snapshot, source, media)
+        report = settle(reading, snapshot, source, media) if reading.text else None
     except ReadError:
         raise
     except (MemoryError, KeyboardInterrupt):
@@ -74,6 +72,9 @@ def read(snapshot: Snapshot, source: Source | None = None) -> Report:
     except Exception as error:
         # A reader's library met bytes that it was not made for. The run names it and goes on.
         raise BrokenDocument(f"{type(error).__name__}: {error}", subject=subject) from error
+    if report is None:
+        raise EmptyDocument(f"no text in this {media}", subject=subject)
+    return report
 
 
 def _reader(media: str, subject: str) -> Callable[[Snapshot], Reading]:
