@@ -1,0 +1,418 @@
+"""Who does it: the agent of each technique, tool or vulnerability that a sentence names.
+
+Works on the *shape* of a sentence, its text with every known thing replaced by one private
+character, so that the grammar below sees ``A used S to T`` whatever the names are. No parser and
+no model: subject and verb, passive ``by``, possessive, ``use of … by``, label and colon, relative
+clauses, and the definite words that stand for an actor (*the group*, *they*).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+ACTOR: Final = "\ue001"
+SOFTWARE: Final = "\ue002"
+TARGET: Final = "\ue003"
+_MARK: Final = {"actor": ACTOR, "campaign": ACTOR, "software": SOFTWARE}
+
+_VERBS: Final = (
+    "use leverage exploit abuse employ deploy adopt utilise utilize misuse conduct perform execute "
+    "launch deliver distribute drop install create establish register obtain gain dump steal "
+    "collect exfiltrate encrypt delete disable wipe move escalate inject download upload host "
+    "stage hide obfuscate masquerade communicate connect scan harvest compromise target breach "
+    "phish bypass evade modify schedule maintain capture favour favor prefer incorporate implement "
+    "combine fetch poll route tunnel proxy operate attack infect load exchange query retrieve "
+    "resolve transfer enumerate discover access authenticate impersonate pose purchase acquire "
+    "automate trigger invoke leak deface destroy sabotage infiltrate pivot persist abandon "
+    "weaponize weaponise leverage embed pack rename copy compress archive beacon decode decrypt "
+    "introduce develop control chain mask spoof start stop kill clear remove add change apply turn "
+    "continue begin resort rely engage open plant place store push pull log record monitor track "
+    "issue pass parse extract intercept brute guess spray craft mimic clone trick lure entice "
+    "convince request call spawn side-load sideload search look experiment switch prioritise "
+    "prioritize focus specialise specialize emphasise emphasize include involve feature show "
+    "demonstrate exhibit display apply wait check test verify generate issue publish post announce "
+    "transition shift return expand enable equip arm staff clean erase overwrite reboot shut cut "
+    "lock demand extort threaten return serve redirect forward forge sign rotate reuse recycle "
+    "repurpose customize customise tailor"
+).split()
+_IRREGULAR: Final = (
+    "ran run runs running sent send sends sending stole stolen steals took take takes taken taking "
+    "made make makes making hid hidden hides hiding read reads reading wrote write writes written "
+    "kept keep keeps keeping bought buy buys began begun begins got get gets gotten put puts set "
+    "sets broke broken breaks came come comes went goes gone built build builds building drew draw "
+    "draws held hold holds holding talked talks spread spreads spreading found find finds led lead "
+    "leads relied relies got brought brings used uses logged logs entered enters known "
+    "carried carries tried tries tied chose chosen chooses sought seeks won overwrote swept cut "
+    "opted opts favored favoured planted injected dropped dropping compromised spoke speaks lay "
+    "laid lays stood stands hit hits struck split sprang told tells asked asks hosted"
+).split()
+
+
+def _inflected(verb: str) -> set[str]:
+    if verb.endswith("e"):
+        return {verb, verb + "s", verb + "d", verb[:-1] + "ing"}
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return {verb, verb[:-1] + "ies", verb[:-1] + "ied", verb + "ing"}
+    if verb.endswith(("s", "sh", "ch", "x", "z")):
+        return {verb, verb + "es", verb + "ed", verb + "ing"}
+    doubled = verb + verb[-1]
+    return {verb, verb + "s", verb + "ed", verb + "ing", doubled + "ed", doubled + "ing"}
+
+
+_FORMS: Final = frozenset(
+    {form for verb in _VERBS for form in _inflected(verb)} | set(_IRREGULAR)
+)
+_LINKING: Final = frozenset(
+    "is are was were has have had did does do may might could can will would should must been be "
+    "being to not never also often typically frequently primarily mainly then later likely "
+    "probably reportedly allegedly subsequently initially previously recently still commonly "
+    "usually sometimes always once again first both all further even actively continuously "
+    "heavily again instead again well long since now already simply just apparently "
+    "observed seen reported believed known thought suspected assessed found caught documented "
+    "noted understood said able likely expected going set poised said shown continued continues "
+    "began begun started tends tended appears appeared seems seemed using in".split()
+)
+_FILLER: Final = frozenset(
+    "group groups actor actors operator operators operatives member members affiliate affiliates "
+    "campaign campaigns activity activities attack attacks hacker hackers team itself themselves "
+    "intrusion intrusions threat gang ransomware apt operation operations cluster persona attackers "
+    "collective unit infrastructure tradecraft developers intruders adversaries adversary".split()
+)
+# A participle before "by" that tells who did it; "tracked by", "reported by" tell something else.
+_DONE_BY: Final = re.compile(
+    r"\b(?:\w*(?:used|leveraged|exploited|abused|employed|deployed|adopted|conducted|performed|"
+    r"executed|launched|delivered|distributed|dropped|installed|created|developed|operated|carried "
+    r"out|sent|run|favou?red|preferred|utili[sz]ed|implemented|staged|hosted|registered|perpetrated|"
+    r"orchestrated|written|built|controlled|shared|in use|use|usage|abuse|exploitation|deployment|"
+    r"adoption|utili[sz]ation|attempts?|attacks?|intrusions?|activity|operations?|campaigns?|"
+    r"exfiltration|reconnaissance|phishing|compromise)) "
+    r"(?:(?:in|at|on|against|since|during|to|for|of|from|through|primarily|mainly|both|exclusively|"
+    r"previously|also|heavily|recently|frequently|commonly)\b[^;:.]{0,60}? )?by (?:the |an? )?"
+    r"(?:(?:[\w-]+ ){0,3}?(?:group|actors?|cluster|gang|operators?|apt|collective|adversary|unit|"
+    r"operators of|members of|affiliates of|set|hackers|team)?(?:,? (?:such as|like|including|"
+    r"known as|called|dubbed))? ?)?$",
+    re.IGNORECASE,
+)
+_VOID: Final = re.compile(
+    r"(?:\bunlike|\blike|\bsimilar(?:ly)? to|\bthan|\bagainst|\btargeting|\btargets?|\bmimic\w*|"
+    r"\bimpersonat\w+|\bposing as|\bas with|\bcompared (?:to|with)|\breminiscent of|\bversus|\bvs\.?|"
+    r"\bnot|\brather than|\bdistinct from|\bdifferent from|\bin contrast (?:to|with)|\bunrelated to|"
+    r"\bimitat\w+|\bcopy\w*|\binspired by|\bformerly|\bexcept|\bother than|\bapart from|\bwithout|"
+    r"\bblam\w+ on|\bblamed|\bconfus\w+ with|\bmistaken for|\boverlap\w* with|\bdo not attribute to) "
+    r"(?:the |an? |both )?(?:[\w-]+ ){0,1}$",
+    re.IGNORECASE,
+)
+_LINKED: Final = re.compile(
+    r"\b(?:linked|attributed|tied|connected|related|associated|ascribed|belonging|affiliated|"
+    r"assigned|traced)(?: \w+)? (?:to|with) (?:the |an? )?(?:[\w-]+ ){0,2}$",
+    re.IGNORECASE,
+)
+_OF: Final = re.compile(
+    r"\b(?:implants?|backdoors?|loaders?|malware|scripts?|tools?|toolset|toolkit|arsenal|operators?|"
+    r"members?|executable|droppers?|downloaders?|servers?|infrastructure|campaigns?|attacks?|"
+    r"activity|operations?|affiliates?|part|payloads?|trojans?|variants?|versions?|samples?|ttps?|"
+    r"techniques?|playbook|hallmarks?|intrusions?|domains?|tradecraft|use|characteristic|typical|"
+    r"emails?|lures?|wave) (?:(?:used|operated|developed|run)? ?(?:of|by|from)) (?:the )?$",
+    re.IGNORECASE,
+)
+_DEFINITE: Final = re.compile(
+    r"\b(?P<np>(?:the|this|these|that|said) (?:\w+[- ]){0,2}?(?:group|actors?|threat actors?|"
+    r"attackers?|adversary|operators?|intruders?|gang|hackers?|cluster|collective|persona|unit|"
+    r"intrusion set|team|apt|campaign|operation|criminals?)|they|it|its operators|their|"
+    r"its)\b(?P<poss>['’]s?)?",
+    re.IGNORECASE,
+)
+_GENERIC: Final = re.compile(
+    r"\b(?:(?:other|another|several|many|multiple|various|some|most|unknown|unidentified|different|"
+    r"numerous|both|two|three|additional|a (?:second|third|different|separate|new|range of|"
+    r"number of|variety of)|an? (?:unknown|unidentified|unattributed)) (?:\w+[- ]){0,3}?"
+    r"(?:groups?|actors?|clusters?|attackers?|adversar(?:y|ies)|gangs?|operators|campaigns?|hackers)|"
+    r"(?<!the )(?<!these )(?<!those )(?<![\w-] )(?:adversaries|attackers|threat actors|"
+    r"cyber ?criminals|criminals|hackers)|(?:an|any|a) (?:\w+ )?(?:attacker|adversary|intruder|threat "
+    r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|we|you))\b(?= [a-z])",
+    re.IGNORECASE,
+)
+_CLAUSE: Final = re.compile(
+    r";|\bwhereas\b|\bwhile\b|\bbut\b|\bhowever\b|\balthough\b|—|\s–\s|: (?=[A-Za-z])", re.IGNORECASE
+)
+_APPOSITIVE: Final = re.compile(
+    rf"(?<={ACTOR})(?P<body>\s*\((?:[^()]*{ACTOR}[^()]*|\s*[GC]\d{{4}}\b[^()]*|"
+    r"(?:aka|a\.k\.a\.|also (?:known|tracked) as|tracked as|or)[^()]*|[A-Z][\w .,/-]{2,60})\)"
+    rf"|,\s*(?:aka|a\.k\.a\.|(?:also|previously|formerly|otherwise|now|alternatively)\s+(?:known|tracked|"
+    rf"referred to|called)\s+(?:as\s+)?|tracked\s+(?:by\s+[\w ]+?\s+)?as|dubbed|or)\s*"
+    rf"(?:(?:{ACTOR}|[A-Z][\w.-]*|\d+)(?:[\s,/]|and |or )*)+,?"
+    rf"|\s*/\s*(?:{ACTOR}|[A-Z][\w-]*(?: [A-Z][\w-]*)?))"
+)
+_MARKUP: Final = re.compile(r"[*_`“”\"]")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Thing:
+    """Something named in the text that can be subject or object of a claim."""
+
+    start: int
+    end: int
+    key: str
+    name: str
+    kind: str
+    stance: str = "reported"
+    basis: str = "name"
+    score: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Agent:
+    """A thing in the role of the one who does it, and where its reach begins and ends.
+
+    ``role`` is the rule's name. ``thing`` is None for a definite word (*the group*), which the
+    caller resolves, and ``generic`` marks a subject that nobody named (*attackers*).
+    """
+
+    role: str
+    at: int
+    thing: Thing | None = None
+    words: str = ""
+    generic: bool = False
+
+
+class Sentence:
+    """One sentence with its things, ready to be asked who the agent of a target is.
+
+    >>> text = "Unlike APT28, APT29 used T1102."
+    >>> a, b = Thing(7, 12, "G0007", "APT28", "actor"), Thing(14, 19, "G0016", "APT29", "actor")
+    >>> target = Thing(25, 30, "T1102", "T1102", "technique")
+    >>> [agent.thing.name for agent in Sentence(text, 0, 31, [a, b], [target]).agents_of(target)]
+    ['APT29']
+    """
+
+    def __init__(
+        self, text: str, start: int, end: int, things: Iterable[Thing], targets: Iterable[Thing]
+    ) -> None:
+        self.start, self.end = start, end
+        self.text = text[start:end]
+        self.things = sorted(
+            (t for t in things if start <= t.start and t.end <= end), key=lambda t: t.start
+        )
+        inside = [t for t in targets if start <= t.start and t.end <= end]
+        self._place: dict[int, Thing] = {}  # shape position → thing
+        self._where: dict[tuple[int, int], int] = {}  # offsets → shape position
+        self.shape = self._shape(inside)
+        self._blank_appositives()
+        self.agents = self._find_agents()
+
+    def _shape(self, targets: Sequence[Thing]) -> str:
+        pieces: list[str] = []
+        length = at = 0
+        for thing in sorted({*self.things, *targets}, key=lambda t: (t.start, -t.end)):
+            begin, stop = thing.start - self.start, thing.end - self.start
+            if begin < at:  # inside the one before: shares its place
+                self._where.setdefault((thing.start, thing.end), max(0, length - 1))
+                continue
+            gap = _MARKUP.sub("", self.text[at:begin])
+            pieces += [gap, _MARK.get(thing.kind, TARGET)]
+            length += len(gap) + 1
+            self._place[length - 1] = thing
+            self._where[thing.start, thing.end] = length - 1
+            at = stop
+        pieces.append(_MARKUP.sub("", self.text[at:]))
+        return "".join(pieces)
+
+    def _blank_appositives(self) -> None:
+        """Other names of the same actor beside it are no agents of their own."""
+        for match in _APPOSITIVE.finditer(self.shape):
+            body = match.start("body"), match.end("body")
+            if TARGET in self.shape[body[0] : body[1]]:
+                continue
+            for place in range(*body):
+                self._place.pop(place, None)
+            comma = "," if self.shape[body[1] - 1] == "," else " "
+            filler = " " * (body[1] - body[0] - 1) + comma
+            self.shape = self.shape[: body[0]] + filler + self.shape[body[1] :]
+
+    def _find_agents(self) -> list[Agent]:
+        found: list[Agent] = []
+        for place, thing in self._place.items():
+            if thing.kind not in _MARK:
+                continue
+            role = self._role(place, thing)
+            if role:
+                found.append(Agent(role, place, thing))
+        for match in _DEFINITE.finditer(self.shape):
+            words = match.group("np").casefold()
+            after = self.shape[match.end() :]
+            if match.group("poss") or words in {"its", "their"}:
+                continue
+            if self._acts(after) or (
+                words not in {"it", "they"} and _DONE_BY.search(self.shape[: match.start()])
+            ):
+                found.append(Agent("definite", match.start(), None, words))
+        found += [
+            Agent("generic", match.start(), None, match.group(), generic=True)
+            for match in _GENERIC.finditer(self.shape)
+            if self._acts(self.shape[match.end() :])
+        ]
+        return sorted(found, key=lambda agent: agent.at)
+
+    def _role(self, place: int, thing: Thing) -> str:
+        before, after = self.shape[:place], self.shape[place + 1 :]
+        if thing.stance == "negated" and thing.kind != "software":
+            return ""
+        if _VOID.search(self._listed(before)):
+            return ""
+        linked = bool(_LINKED.search(self._listed(before)))
+        if thing.kind != "software" and _DONE_BY.search(self._listed(before)):
+            return "by"
+        if re.match(r"['’]s?\s", after):
+            if re.match(
+                r"['’]s?\s+(?:\w+\s){0,2}?(?:use|abuse|exploitation|deployment|adoption|reliance|"
+                r"usage|misuse|employment|preference|tradecraft|ttps?|techniques?|arsenal|toolset|"
+                r"toolkit|repertoire|practice|shift|move|pivot|return)\b",
+                after,
+            ):
+                return "use-of"
+            return "thing-of" if self._acts(re.sub(r"^['’]s?\s+(?:[\w-]+\s){1,3}?", "", after)) or (
+                re.match(r"['’]s?\s+(?:[\w-]+\s){0,3}", after)
+            ) else ""
+        if re.match(rf"\s+(?:use|abuse|exploitation|usage|deployment) of\b", after):
+            return "use-of"
+        if self._acts(after):
+            return "linked" if linked else "subject"
+        if re.match(r"\s*(?::|–|—|-\s)\s*", after) and not re.search(r"\w", before):
+            return "label"
+        if _OF.search(before):
+            return "thing-of"
+        return ""
+
+    @staticmethod
+    def _listed(before: str) -> str:
+        """What stands before a list of things: ``by A, B and`` counts for the last one, too."""
+        mark = f"[{ACTOR}{SOFTWARE}]"
+        return re.sub(rf"{mark}(?:\s*(?:,|/|&|\band\b|\bor\b)\s*(?:and |or |the )?{mark}?)*\s*$", "", before)
+
+    @staticmethod
+    def _acts(after: str) -> bool:
+        """Whether what follows a name makes it the subject of a verb of doing."""
+        # names in a list, a parenthesis, a clause between commas, and a relative pronoun may stand
+        # between the name and its verb
+        mark = f"[{ACTOR}{SOFTWARE}]"
+        after = re.sub(rf"^(?:\s*(?:,|/|&|\band\b|\bor\b|as well as)\s*(?:and |or |the )?{mark})+", "", after)
+        after = re.sub(r"^\s*\([^()]*\)", "", after)
+        after = re.sub(
+            r"^,\s+(?:an?|the|which|who|whose|active|also|known|tracked|believed|based|operating|"
+            r"suspected|assessed|like|one|as)\b[^,;]{0,120},(?=\s)",
+            "",
+            after,
+        )
+        after = re.sub(r"^,?\s+(?:which|who|that)\b", "", after)
+        last = ""
+        for number, word in enumerate(re.findall(r"[^\s,]+|,", after)[:9]):
+            bare = word.casefold().strip("().")
+            if word == ",":
+                if number == 0:
+                    return False
+                continue
+            if bare in {"is", "are", "was", "were"}:
+                last = bare
+                continue
+            if bare in _LINKING:
+                if bare in {"known", "observed", "seen", "reported"}:
+                    last = "known"
+                continue
+            if bare in _FORMS:
+                # "was targeted", "were breached": done to it, not by it
+                return not (last in {"is", "are", "was", "were"} and bare.endswith("ed"))
+            if bare in {"for", "as"} and last == "known":
+                return True
+            if bare in _FILLER or (bare.endswith("ly") and len(bare) > 4):
+                continue
+            return len(bare) > 4 and bare.endswith("ed") and not last
+        return False
+
+    def agents_of(self, target: Thing) -> list[Agent]:
+        """The agents of a target: who the sentence says does it; empty when it does not say."""
+        place = self._where.get((target.start, target.end))
+        if place is None:
+            return []
+        result: list[Agent] = []
+        left = [a for a in self.agents if a.at < place]
+        chosen = self._nearest(left, place)
+        if chosen:
+            result += self._with_listed(chosen)
+        for agent in self.agents:
+            if agent.at <= place or agent.role not in {"by", "definite"}:
+                continue
+            between = self.shape[place:agent.at]
+            if agent.role == "definite" and not _DONE_BY.search(between):
+                continue
+            if _CLAUSE.search(between) or any(
+                place < other.at < agent.at and other.role != "by" for other in self.agents
+            ):
+                continue
+            # a by-phrase to the right speaks for the target unless a subject governs it already
+            # and the phrase belongs to a later noun
+            if chosen and not re.match(rf".?[^{ACTOR}{TARGET},;]{{0,40}}$", between[:-3]) :
+                continue
+            result += self._with_listed(agent)
+            break
+        return _unique(result)
+
+    def _nearest(self, left: Sequence[Agent], place: int) -> Agent | None:
+        for agent in reversed(left):
+            between = self.shape[agent.at + 1 : place]
+            if agent.role in {"thing-of", "use-of", "by", "label", "subject", "linked", "definite",
+                              "generic"}:
+                if agent.thing and agent.thing.kind == "software" and self._object_of(agent, left):
+                    # "A used S to T": S has no verb of its own here
+                    continue
+                if ";" in between and agent.role not in {"label"} and self._new_subject(between):
+                    return None
+                return agent
+        return None
+
+    def _object_of(self, agent: Agent, left: Sequence[Agent]) -> bool:
+        """Whether a software is what somebody uses, not the one who acts: "used S to …"."""
+        after = self.shape[agent.at + 1 : agent.at + 30]
+        return agent.role != "subject" or bool(re.match(r"\s+(?:to|for|in order|and used|via)\b", after))
+
+    @staticmethod
+    def _new_subject(between: str) -> bool:
+        tail = between.rsplit(";", 1)[1]
+        return bool(re.match(r"\s*(?:the|an?|this|these|its|their|another|[A-Z])\b", tail)) and not (
+            re.match(r"\s*(?:the (?:group|actor|attackers?|operators?)|its|their)\b", tail)
+        )
+
+    def _with_listed(self, agent: Agent) -> list[Agent]:
+        """The agent and those joined to it: "A and B used" makes both agents."""
+        if agent.thing is None:
+            return [agent]
+        joined = [agent]
+        mark = f"[{ACTOR}]"
+        before = self.shape[: agent.at]
+        match = re.search(rf"(?:{mark}\s*(?:,|/|&|\band\b|\bor\b|,\s*and\b|as well as|and the)\s*)+$", before)
+        if match:
+            joined += [
+                Agent(agent.role, place, self._place[place])
+                for place in range(match.start(), agent.at)
+                if place in self._place and self._place[place].stance != "negated"
+            ]
+        after = re.match(
+            rf"(?:\s*(?:,|/|&|\band\b|\bor\b|,\s*and\b|as well as)\s*{mark})+", self.shape[agent.at + 1 :]
+        )
+        if after:
+            stop = agent.at + 1 + after.end()
+            joined += [
+                Agent(agent.role, place, self._place[place])
+                for place in range(agent.at + 1, stop)
+                if place in self._place and self._place[place].stance != "negated"
+            ]
+        return joined
+
+
+def _unique(agents: Iterable[Agent]) -> list[Agent]:
+    seen: dict[tuple[str, str], Agent] = {}
+    for agent in agents:
+        seen.setdefault((agent.thing.key if agent.thing else "", agent.words), agent)
+    return list(seen.values())
