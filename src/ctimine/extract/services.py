@@ -1,0 +1,305 @@
+"""Web services that intruders borrow, and in which role: the flagship's own detector.
+
+A service name alone is nothing: people follow each other on messengers, link to code hosts and keep
+files in clouds. A sentence counts when it names a service *and* says what an intruder or its malware
+does with it: keeps the address of the real server there (T1102.001), exchanges orders and results
+(T1102.002), only reads orders (T1102.003), hosts what it downloads (T1102), or carries data out
+(T1567 and its sub-techniques). Services and roles are data: ``services.toml``,
+``service_roles.toml``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.resources
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any, Final
+
+from ctimine.errors import ExtractError
+from ctimine.extract.passages import Layout
+from ctimine.model import Mention, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ACTING: Final = re.compile(
+    # who borrows the service: an intruder or a piece of malware, by an ordinary word …
+    r"\b(?:malware|backdoors?|implants?|loaders?|downloaders?|droppers?|stealers?|infostealers?|"
+    r"trojans?|ransomware|worms?|botnets?|bots?|RATs?|scripts?|payloads?|stagers?|samples?|"
+    r"variants?|shellcode|macros?|modules?|spyware|keyloggers?|rootkits?|web ?shells?|agents?|"
+    r"attackers?|intruders?|adversar(?:y|ies)|operators?|actors?|groups?|gangs?|criminals?|hackers?|"
+    r"campaigns?|operations?|cluster|intrusions?|APT\d*|C2|C&C|CnC|command[- ]and[- ]control|"
+    r"dead[- ]?drops?|compromised|infected|malicious|phishing|spear-?phishing|exfiltrat\w+)\b",
+    re.IGNORECASE,
+)
+_NAMED_ACTOR: Final = re.compile(
+    # … or by a name: capitals or inner capitals that begin the sentence and do something
+    r"^[\W_]*(?i:the |an? |one variant of |in (?:\w+ )?\d{4},? |during [^,]{3,50}, |some )*"
+    r"[A-Z][\w.&’'-]*(?:[ -][A-Z0-9][\w.&’'-]*){0,4}(?: \([^)]{1,60}\))?"
+    r"(?:'s|’s)?(?: [a-z]+(?: [A-Za-z.#]+)?)? "
+    r"(?:also |then |often |later |further |primarily |has |have |had |is |was |can |could |may |"
+    r"be |been |able |capable |the ability |to |of |additionally )*"
+    r"(?:us\w+|utili[sz]\w+|leverag\w+|abus\w+|employ\w+|rel(?:y|ies|ied)|communicat\w+|receiv\w+|"
+    r"send\w*|sent|fetch\w*|retriev\w+|obtain\w*|download\w*|host\w*|stor\w+|read\w*|connect\w*|"
+    r"contact\w*|exfiltrat\w+|upload\w*|hid\w*|incorporat\w+|establish\w*|collect\w*|deliver\w*|"
+    r"distribut\w+|pars\w+|poll\w*|updat\w+|generat\w+|exploit\w*|put|puts|kept|keeps|plac\w+)\b"
+)
+_ADVICE: Final = re.compile(
+    r"\b(?:follow us|join us|contact us|our (?:telegram|slack|discord|github|twitter|channel|"
+    r"newsletter|community|customers|repository|repo)|subscribe|reach us|find us|sign up|register "
+    r"now|share (?:this|on)|read more on|see our|available (?:for|on|from) (?:download )?(?:on |at )?"
+    r"(?:our|github)|integrat\w+ with|supports? integrations?|privacy policy|terms of (?:service|use)|"
+    r"download (?:the|our) (?:report|app|paper)|press release|stars? on)\b",
+    re.IGNORECASE,
+)
+_DEFANGED: Final = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
+_URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+", re.IGNORECASE)
+_GENERIC: Final = re.compile(
+    r"\b(?:legitimate|public|third-party|popular|well-known|free|trusted|social|cloud|paste|"
+    r"file[- ]sharing|web)[ -](?:\w+[ -]){0,2}(?:web ?services?|web ?sites?|services?|platforms?|"
+    r"sites?|media|networks?|providers?|storage|blogs?|forums?|clouds?)\b|\bdead[- ]?drops?\b|"
+    r"\bcommunity forums?\b|\b(?:blogs?|forums?|RSS feeds?)\b|\bvirtual private servers\b",
+    re.IGNORECASE,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """A service as ``services.toml`` has it."""
+
+    key: str
+    name: str
+    category: str
+    names: tuple[str, ...]
+    hosts: tuple[str, ...]
+    needs_context: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Role:
+    """In which role a sentence uses a service, and the technique that this is."""
+
+    name: str
+    technique: str
+    score: float
+    pattern: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    categories: frozenset[str]
+    example: str
+
+
+@functools.cache
+def services() -> dict[str, Service]:
+    """The services that ship with ctimine, by key.
+
+    >>> services()["telegram"].category, len(services()) >= 150
+    ('messenger', True)
+    """
+    return {
+        row["key"]: Service(
+            row["key"],
+            row["name"],
+            row["category"],
+            tuple(row["names"]),
+            tuple(row["hosts"]),
+            row.get("needs_context", False),
+        )
+        for row in _data("services.toml")["service"]
+    }
+
+
+@functools.cache
+def roles() -> tuple[Role, ...]:
+    """The roles in the order in which they are tried."""
+    return tuple(
+        Role(
+            row["name"],
+            row["technique"],
+            row["score"],
+            _compiled(row["pattern"], row["name"]),
+            _compiled(row["except"], row["name"]) if "except" in row else None,
+            frozenset(row.get("categories", ())),
+            row["example"],
+        )
+        for row in _data("service_roles.toml")["role"]
+    )
+
+
+def services_in(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int, str]]:
+    """Half-open offsets and keys of the services named in ``text[start:end]``, in order.
+
+    Names count with their case and at word boundaries, hosts also when defanged; nothing inside
+    the path of an address counts.
+
+    >>> text = "It polls api[.]telegram[.]org and a Pastebin note."
+    >>> [(text[a:b], key) for a, b, key in services_in(text)]
+    [('api[.]telegram[.]org', 'telegram'), ('Pastebin', 'pastebin')]
+    """
+    end = len(text) if end is None else end
+    pattern, keys = _names()
+    found: list[tuple[int, int, str]] = []
+    for match in pattern.finditer(text, start, end):
+        key = keys[_DEFANGED.sub(".", match.group()).lower()]
+        service = services()[key]
+        if service.needs_context and not _has_context(text, match.start(), match.end()):
+            continue
+        if _in_address_path(text, match.start()):
+            continue
+        found.append((match.start(), match.end(), key))
+    return found
+
+
+def find_services(report: Report) -> tuple[Mention, ...]:
+    """Service and technique mentions of every sentence that says how a service is abused.
+
+    A service mention has kind ``service`` and the service's key as concept; the technique mention
+    covers the same sentence with basis ``behaviour`` and a rule such as ``service-dead-drop``.
+    Languages other than English abstain.
+
+    >>> text = "The implant read a Pastebin note that held the address of its C2 server."
+    >>> found = find_services(Report("r", "s", "i", text))
+    >>> [(m.kind, m.concept, m.rule) for m in found]
+    [('technique', 'T1102.001', 'service-dead-drop'), ('service', 'pastebin', 'service-name')]
+    """
+    if report.language and not report.language.startswith("en"):
+        return ()
+    if not _likely(report.text):
+        return ()
+    layout = Layout(report)
+    found: list[Mention] = []
+    for start, end in _passages(layout):
+        judged = judge_sentence(report.text[start:end])
+        if judged is None:
+            continue
+        role, named = judged
+        found.append(
+            Mention(
+                report.id,
+                start,
+                end,
+                report.text[start:end],
+                "technique",
+                role.technique,
+                "behaviour",
+                rule=f"service-{role.name}",
+                score=role.score,
+            )
+        )
+        found += [
+            Mention(
+                report.id,
+                start + a,
+                start + b,
+                report.text[start + a : start + b],
+                "service",
+                key,
+                "name",
+                rule="service-name",
+                score=role.score,
+                name=services()[key].name,
+            )
+            for a, b, key in named
+        ]
+    return tuple(found)
+
+
+def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | None:
+    """The role in which a sentence uses a service and the services it names, or None.
+
+    >>> judge_sentence("Follow us on Telegram and read the code on GitHub.") is None
+    True
+    """
+    named = services_in(sentence)
+    if not named and not _GENERIC.search(sentence):
+        return None
+    if _ADVICE.search(sentence):
+        return None
+    plain = _URL.sub(" ", sentence)
+    if not _ACTING.search(plain) and not _NAMED_ACTOR.search(plain):
+        return None
+    categories = {services()[key].category for _, _, key in named}
+    for role in roles():
+        if not named and role.technique.split(".")[0] != "T1102":
+            continue
+        if role.categories and not role.categories & categories:
+            continue
+        if not named and role.name not in {"dead-drop", "bidirectional", "one-way", "hosting"}:
+            continue
+        if role.pattern.search(sentence) and not (role.unless and role.unless.search(sentence)):
+            return role, named
+    return None
+
+
+def _passages(layout: Layout) -> Iterator[tuple[int, int]]:
+    for index, block in enumerate(layout.blocks):
+        if block.kind in {"paragraph", "list_item", "quote", "table_cell"}:
+            yield from layout.sentences(index)
+
+
+def _likely(text: str) -> bool:
+    """Whether any sentence can match at all: most reports name no service."""
+    return bool(_names()[0].search(text) or _GENERIC.search(text))
+
+
+@functools.cache
+def _names() -> tuple[re.Pattern[str], dict[str, str]]:
+    """One pattern over all names and hosts, longest first, and what each stands for."""
+    keys: dict[str, str] = {}
+    words: list[str] = []
+    hosts: list[str] = []
+    for service in services().values():
+        for name in service.names:
+            keys.setdefault(name.lower(), service.key)
+            # reports write inner capitals as they like: GitHub, Github; YouTube, Youtube
+            words += [name, name[0].upper() + name[1:].lower()] if " " not in name else [name]
+            if " " in name:
+                head, _, rest = name.partition(" ")
+                words.append(f"{head.capitalize()} {rest}")
+        for host in service.hosts:
+            keys.setdefault(host, service.key)
+            hosts.append(host)
+    dot = r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))"
+    by_length = sorted(set(words), key=lambda word: (-len(word), word))
+    names = "|".join(re.escape(word) for word in by_length)
+    addresses = "|".join(
+        dot.join(re.escape(part) for part in host.split("."))
+        for host in sorted(set(hosts), key=lambda host: (-len(host), host))
+    )
+    pattern = re.compile(rf"(?<![\w@])(?:(?:{addresses})(?![\w-]|{dot}\w)|(?:{names})(?!\w|\.\w))")
+    return pattern, keys
+
+
+def _has_context(text: str, start: int, end: int) -> bool:
+    """Whether an ordinary word such as "Box" is meant as a service here."""
+    before, after = text[max(0, start - 60) : start], text[end : end + 60]
+    return bool(
+        re.match(
+            r"(?:'s)? (?:API|channel|webhook|workspace|account|bot|token|folder|storage|link|"
+            r"message|page|database|for (?:its |their )?(?:C2|command))",
+            after,
+        )
+        or re.search(r"\b(?:to|via|on|from|over|using|through|abus\w+) (?:an? |the )?$", before)
+        or re.search(r"(?:[A-Z][\w.]+, |[A-Z][\w.]+,? (?:and|or) )$", before)
+        or "." in text[start:end]
+    )
+
+
+def _in_address_path(text: str, start: int) -> bool:
+    """Whether the place lies behind the host of a written address: a path or query names nobody."""
+    begin = max(text.rfind(mark, 0, start) for mark in (" ", "\n", "\t", "(", "<", '"'))
+    before = text[begin + 1 : start]
+    return "://" in before and "/" in before.split("://", 1)[1]
+
+
+def _compiled(pattern: str, subject: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern.strip(), re.IGNORECASE)
+    except re.error as error:
+        raise ExtractError(f"not a pattern: {error}", subject=f"service_roles: {subject}") from None
+
+
+def _data(name: str) -> dict[str, Any]:
+    text = importlib.resources.files("ctimine.extract").joinpath(name).read_text("utf-8")
+    return tomllib.loads(text)
