@@ -70,7 +70,7 @@ _LINKING: Final = frozenset(
     "being to not never also often typically frequently primarily mainly then later likely "
     "probably reportedly allegedly subsequently initially previously recently still commonly "
     "usually sometimes always once again first both all further even actively continuously "
-    "heavily again instead again well long since now already simply just apparently "
+    "heavily again instead again well long since now already simply thereby thus hence therefore however meanwhile only just not just apparently "
     "observed seen reported believed known thought suspected assessed found caught documented "
     "noted understood said able likely expected going set poised said shown continued continues "
     "began begun started tends tended appears appeared seems seemed using in".split()
@@ -206,8 +206,16 @@ class Sentence:
     def _shape(self, targets: Sequence[Thing]) -> str:
         pieces: list[str] = []
         length = at = 0
-        for thing in sorted({*self.things, *targets}, key=lambda t: (t.start, -t.end)):
+        # A described behaviour spans words that hold subject and verb: it stands at its end.
+        wide = {t for t in targets if t.basis == "behaviour"}
+        order = sorted(
+            {*self.things, *targets},
+            key=lambda t: (t.end, 1, 0) if t in wide else (t.start, 0, -t.end),
+        )
+        for thing in order:
             begin, stop = thing.start - self.start, thing.end - self.start
+            if thing in wide:
+                begin = max(at, stop)
             if begin < at:  # inside the one before: shares its place
                 self._where.setdefault((thing.start, thing.end), max(0, length - 1))
                 continue
@@ -245,14 +253,14 @@ class Sentence:
             after = self.shape[match.end() :]
             if match.group("poss") or words in {"its", "their"}:
                 continue
-            if self._acts(after) or (
+            if self.acts(after) or (
                 words not in {"it", "they"} and _DONE_BY.search(self.shape[: match.start()])
             ):
                 found.append(Agent("definite", match.start(), None, words))
         found += [
             Agent("generic", match.start(), None, match.group(), generic=True)
             for match in _GENERIC.finditer(self.shape)
-            if self._acts(self.shape[match.end() :])
+            if self.acts(self.shape[match.end() :])
         ]
         return sorted(found, key=lambda agent: agent.at)
 
@@ -273,12 +281,12 @@ class Sentence:
                 after,
             ):
                 return "use-of"
-            return "thing-of" if self._acts(re.sub(r"^['’]s?\s+(?:[\w-]+\s){1,3}?", "", after)) or (
+            return "thing-of" if self.acts(re.sub(r"^['’]s?\s+(?:[\w-]+\s){1,3}?", "", after)) or (
                 re.match(r"['’]s?\s+(?:[\w-]+\s){0,3}", after)
             ) else ""
         if re.match(rf"\s+(?:use|abuse|exploitation|usage|deployment) of\b", after):
             return "use-of"
-        if self._acts(after):
+        if self.acts(after):
             return "linked" if linked else "subject"
         if re.match(r"\s*(?::|–|—|-\s)\s*", after) and not re.search(r"\w", before):
             return "label"
@@ -293,7 +301,7 @@ class Sentence:
         return re.sub(rf"{mark}(?:\s*(?:,|/|&|\band\b|\bor\b)\s*(?:and |or |the )?{mark}?)*\s*$", "", before)
 
     @staticmethod
-    def _acts(after: str) -> bool:
+    def acts(after: str) -> bool:
         """Whether what follows a name makes it the subject of a verb of doing."""
         # names in a list, a parenthesis, a clause between commas, and a relative pronoun may stand
         # between the name and its verb
@@ -330,6 +338,10 @@ class Sentence:
                 continue
             return len(bare) > 4 and bare.endswith("ed") and not last
         return False
+
+    def place(self, thing: Thing) -> int:
+        """Where a thing stands in the shape, -1 where it does not."""
+        return self._where.get((thing.start, thing.end), -1)
 
     def agents_of(self, target: Thing) -> list[Agent]:
         """The agents of a target: who the sentence says does it; empty when it does not say."""

@@ -107,6 +107,7 @@ _STATE_BODY: Final = re.compile(
     r"\b(?:Ministry|Directorate|Unit \d+|GRU|GU|IRGC|MOIS|MSS|FSB|SVR|Bureau|Corps|PLA|RGB|"
     r"Reconnaissance General|Intelligence|Agency|Command)\b"
 )
+_AND_PART: Final = re.compile(rf" and {_TOKEN}(?: {_TOKEN})*")
 _SEPARATE: Final = re.compile(
     r"\b(?:not (?:an? )?(?:[\w-]+ ){0,2}alias|not the same|distinct (?:from|group|cluster|actor)|"
     r"separate (?:group|cluster|actor|from)|unrelated|incorrect|do not (?:merge|equate)|"
@@ -209,7 +210,10 @@ class Names:
         """The name at an offset as a thing: a mention, the catalogue's one, or an unseen name."""
         known = self._known.get(start)
         if known is not None and known.end <= end + 2:
-            return thing_of(known)
+            thing = thing_of(known)
+            if like is not None and thing.key == like.key and fold(thing.name) != fold(like.name):
+                thing = dataclasses.replace(thing, key=UNSEEN + fold(known.quote), name=known.quote)
+            return thing
         name = self.text[start:end]
         concepts = self.catalogue.named(name, "actor")
         key = concepts[0].id if len(concepts) == 1 else UNSEEN + fold(name)
@@ -492,6 +496,10 @@ def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
         for match in pattern.finditer(sentence):
             left, right = start + match.start(), start + match.end()
             objects = list(names.list_from(_past_marks(names.text, right, end), end))
+            if relation == "part-of" and objects and objects[0][0] not in names._known:
+                more = _AND_PART.match(names.text, objects[0][1], end)
+                if more and _STATE_BODY.search(names.text[objects[0][0] : objects[0][1]]):
+                    objects = [(objects[0][0], more.end())]
             objects = [
                 span
                 for span in objects
@@ -499,9 +507,16 @@ def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
                 or _PATTERNED.fullmatch(names.text[span[0] : span[1]])
                 or (relation == "part-of" and _STATE_BODY.search(names.text[span[0] : span[1]]))
             ]
-            befores = [a for a in inside if a.end <= left]
+            tools = [t for t in names._tools.values() if start <= t.start and t.end <= left]
+            befores = sorted(
+                (a for a in [*inside, *tools] if a.end <= left), key=lambda a: a.start
+            )
+            if befores and befores[-1].kind == "software":
+                continue
             between = names.text[befores[-1].end : left] if befores else ""
-            if not objects or len(between) > 90 or re.search(r"[;:]|\bbut\b", between):
+            if not objects or len(between) > 90 or re.search(
+                r"[;:]|\bbut\b|\bbased on\b|\battribut", between
+            ):
                 continue
             subject: Thing | None = None
             if befores and not re.search(r"\b(?:the|this) (?:group|actor|cluster)\b", between):
@@ -536,6 +551,8 @@ def _by_notes(notes: str) -> Relation | None | str:
         return "denied"
     if _PARTNER.search(notes) and not re.search(r"\balias|\bnaming\b|tracking name", notes, re.IGNORECASE):
         return None
+    if re.search(r"\b(?:directly )?equat\w+|\bsame (?:as|group|actor)|\bidentical\b", notes, re.IGNORECASE):
+        return "alias-of"
     return "overlaps" if _LOOSE.search(notes) else "alias-of"
 
 

@@ -22,7 +22,10 @@ from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
 
 _SILENT: Final = frozenset({"layer", "index", "readme", "template"})
+_ASIDE: Final = frozenset({"reference", "recommended", "example"})
+"""Stances of which no claim is made without a subject in the sentence itself."""
 _BROKEN: Final = frozenset({"unknown-id", "atlas-id"})
+_NAMED_IN_ROW: Final = frozenset({"row-actor", "row-evidence", "row-software", "mapping-row"})
 _CVE: Final = re.compile(r"\bCVE-\d{4}-\d{4,7}\b", re.IGNORECASE)
 _ACTOR_COLUMN: Final = re.compile(
     r"^\W*(?:(?:threat|associated|known|reported|attributed|related|example|primary) )*(?:actors?|groups?|"
@@ -58,6 +61,29 @@ _TOOL_HEADING: Final = re.compile(
 _NOBODY: Final = re.compile(
     r"^\W*(?:various|multiple|several|many|unknown|all|any|n/?a|none|generic|tbd|-|–|—|\?|other|others)\b",
     re.IGNORECASE,
+)
+_PROFILE_FIELD: Final = re.compile(
+    r"(?:^|\n)[\s\W]*(?:primary name|actor(?: name)?|threat actor|threat group|group(?: name)?|adversary|"
+    r"actor profile|intrusion set|cluster)[*_`]*\s*:[\s*_`]*",
+    re.IGNORECASE,
+)
+_MAPPING_HEADING: Final = re.compile(
+    r"\b(?:att&ck|attack (?:mapping|techniques?|matrix)|mitre|mapping|ttps?|techniques?|tactics|tradecraft)\b",
+    re.IGNORECASE,
+)
+_LONG_FORM: Final = re.compile(r"(?:threat)?(?:hacking|hack)?(?:group|team|gang|apt|collective|crew|hackers)$")
+_TOOL_LINK: Final = re.compile(
+    r"\b(?:us(?:e|es|ed|ing)|leverag\w+|deploy\w*|deliver\w*|drop(?:s|ped|ping)?|install\w*|employ\w*|"
+    r"execut\w+|load(?:s|ed|ing)?|r[ua]n(?:s|ning)?|develop\w*|creat\w+|distribut\w+|launch\w*|"
+    r"download\w*|sen[dt](?:s|ing)?|utili[sz]\w+|operat(?:e|es|ed|ing)|introduc\w+|abus\w+|adopt\w*|"
+    r"rel(?:y|ies|ied|ying) on|with|via|through|wr(?:ite|ites|ote|itten)|spread(?:s|ing)?|plant\w*|"
+    r"push\w*|switch\w* to|mov(?:e|ed|es) to|updat\w+|maintain\w*|host\w*|inject\w*|stag(?:e|ed|es)|"
+    r"purchas\w+|bought|infect\w*|customi[sz]\w+|weaponi[sz]\w+|combin\w+|compil\w+|embed\w*|"
+    r"arsenal|toolset|toolkit|known for|favou?r\w*|prefer\w*|backdoors?|implant\w*)\b",
+    re.IGNORECASE,
+)
+_DISGUISE: Final = re.compile(
+    r"\b(?:posing as|impersonat\w+|mimic\w*|copycats?|fake|imitat\w+|masquerad\w+ as)\b", re.IGNORECASE
 )
 _MONTH: Final = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|"
@@ -118,8 +144,10 @@ def scores() -> dict[str, float]:
 def _services() -> re.Pattern[str]:
     names = sorted(_data()["services"]["names"], key=len, reverse=True)
     return re.compile(
-        r"\b(?:via|through|over|using|with|on|to|from|abus\w+|used?|leverag\w+) (?:the |a |an |public |"
-        rf"legitimate |its |their )*(?P<name>{'|'.join(map(re.escape, names))})\b",
+        r"\b(?:via|through|over|using|on|to|from|by|abus\w+|used?|leverag\w+) (?:the |a |an |public |"
+        rf"legitimate |its |their )*(?P<name>{'|'.join(map(re.escape, names))})\b"
+        r"(?! (?:icons?|logos?|accounts?|credentials|users?|lures?|themed|logins?|passwords?|servers?|"
+        r"appliances?|vulnerabilit\w+|flaws?|employees|customers))",
         re.IGNORECASE,
     )
 
@@ -194,6 +222,7 @@ class _Finder:
         for statement in self.statements:
             if statement.subject and _joins(statement):
                 self.clusters.join(statement.subject.key, statement.object.key)
+        self._join_long_forms()
         self.title = self._find_main()
         self._resolve_statements()
         self.tools: set[tuple[str, str]] = set()  # (actor cluster, software key) stated as used
@@ -224,6 +253,14 @@ class _Finder:
         return tuple(
             sorted(self.found.values(), key=lambda c: (c.start, c.end, c.subject, c.object, c.rule))
         )
+
+    def _join_long_forms(self) -> None:
+        """"Alpha" and "Alpha Group" of one text are one; so are spellings that fold alike."""
+        forms: dict[str, str] = {}
+        for thing in self.actors:
+            if thing.kind == "actor":
+                short = _LONG_FORM.sub("", fold(thing.name)) or fold(thing.name)
+                self.clusters.join(thing.key, forms.setdefault(short, thing.key))
 
     # -- who the report is about -----------------------------------------------------------------
 
@@ -256,25 +293,54 @@ class _Finder:
             return None
         heads = [b for b in self.layout.blocks if b.kind == "heading"]
         title = self.report.title or (self.text[heads[0].start : heads[0].end] if heads else "")
-        in_title = {
-            self.clusters.of(thing.key)
-            for thing in self.actors
-            if thing.kind == "actor"
-            and re.search(
-                rf"(?<!\w)(?<!not )(?<!unlike ){re.escape(thing.name)}(?!\w)", title, re.IGNORECASE
-            )
-            or (thing.kind == "actor" and _bare(self.text[thing.start : thing.end], title))
-        }
-        if len(in_title) > 1:
+        if _DISGUISE.search(title):
             return None
-        if len(in_title) == 1:
+        in_title = self._named_in(title, first)
+        profile = self._profile_actor()
+        if len(in_title) > 1:
+            return first.get(profile) if profile in in_title else None
+        if in_title:
             key = in_title.pop()
-            return first[key] if key in first and counts[key] >= 0.25 * total else None
+            return first[key] if counts[key] >= 0.25 * total else None
+        if profile in first:
+            return first[profile]
         key = max(counts, key=lambda k: (counts[k], -first[k].start))
         lead = self._lead_end()
-        if counts[key] >= 3 and counts[key] >= 0.8 * total and first[key].start < lead:
+        places = [
+            t.start for t in self.actors if t.kind == "actor" and self.clusters.of(t.key) == key
+        ]
+        blocks = {self.layout.block_at(at) for at in places}
+        if (
+            counts[key] >= 5
+            and counts[key] >= 0.8 * total
+            and len(blocks) >= 4
+            and first[key].start < lead
+            and max(places) > len(self.text) / 2
+        ):
             return first[key]
         return None
+
+    def _named_in(self, title: str, known: dict[str, Thing]) -> set[str]:
+        """Clusters that a title names; the longest name wins where one holds another."""
+        found: set[str] = set()
+        names = {self.text[t.start : t.end]: t for t in self.actors if t.kind == "actor"}
+        for name in sorted(names, key=lambda n: (-len(n), n)):
+            cluster = self.clusters.of(names[name].key)
+            pattern = rf"(?<!\w)(?<!not )(?<!unlike ){re.escape(name)}(?!\w)"
+            if cluster in known and re.search(pattern, title, re.IGNORECASE):
+                title = re.sub(pattern, " ", title, flags=re.IGNORECASE)
+                found.add(cluster)
+        return found
+
+    def _profile_actor(self) -> str:
+        """The cluster that a field such as ``Primary name: X`` at the beginning names, or empty."""
+        for match in _PROFILE_FIELD.finditer(self.text, 0, 12000):
+            end = self.text.find("\n", match.end())
+            stop = min(match.end() + 40, end if end >= 0 else len(self.text))
+            named = [t for t in _within(self.actors, match.end() - 1, stop) if t.kind == "actor"]
+            if named and named[0].start <= match.end() + 4:
+                return self.clusters.of(named[0].key)
+        return ""
 
     def _lead_end(self) -> int:
         seen = 0
@@ -310,7 +376,15 @@ class _Finder:
                 return None
             keys = {t.key for t in inside}
             if len(keys) == 1:
-                return inside[0]
+                # "3.2 Bilgewater" or "Bilgewater: a loader", not a heading that names it in passing
+                before = self.text[block.start : inside[0].start]
+                after = self.text[inside[0].end : block.end]
+                plain = not re.search(r"[A-Za-z]{2,}", before) and re.match(
+                    r"[*_`\s]*(?:$|[:–—/(-]|(?:malware|backdoor|ransomware|loader|analysis|family)\b)",
+                    after,
+                    re.IGNORECASE,
+                )
+                return inside[0] if plain else None
         return None
 
     def _is_title(self, heading: int) -> bool:
@@ -345,7 +419,12 @@ class _Finder:
         sentence = self._sentence(start, end)
         for target in targets:
             for subject in self._subjects(index, sentence, target):
-                self._claim(subject, "uses", target, start, end, sentence=sentence)
+                span = start, end
+                if subject.rule.startswith("item-"):
+                    # the whole item is the evidence: its first sentence is often the bare name
+                    block = self.layout.blocks[index]
+                    span = (block.start, block.end) if block.end - block.start <= 700 else span
+                self._claim(subject, "uses", target, *span)
 
     def _others_of(self, index: int, start: int, end: int) -> None:
         """Tools and vulnerabilities of a sentence, attributions."""
@@ -357,18 +436,20 @@ class _Finder:
                 if tool.stance in {"reference"}:
                     continue
                 for subject in self._owners(index, sentence, tool):
-                    self._claim(subject, "uses", tool, start, end, sentence=sentence)
+                    self._claim(subject, "uses", tool, start, end)
                     self.tools.add((self.clusters.of(subject.thing.key), tool.key))
             for cve in cves:
                 if not _EXPLOITS.search(self.text[start : cve.start]):
                     continue
                 for subject in self._subjects(index, sentence, cve):
                     if subject.thing.kind != "software":
-                        self._claim(subject, "exploits", cve, start, end, sentence=sentence)
+                        self._claim(subject, "exploits", cve, start, end)
         self._attributions(index, start, end)
 
     def _subjects(self, index: int, sentence: Sentence, target: Thing) -> list[_Subject]:
         agents = sentence.agents_of(target)
+        if not agents and target.stance in _ASIDE:
+            return []
         if agents:
             result: list[_Subject] = []
             for agent in agents:
@@ -438,6 +519,10 @@ class _Finder:
         if about is not None:
             if inside and set(inside) != {self.clusters.of(about.thing.key)}:
                 return []
+            if self._unlisted_subject(sentence):
+                return []
+            if self._is_mapping_item(index, sentence):
+                return [dataclasses.replace(about, rule=f"item-{about.rule}")]
             tool = self._section_software(index)
             if tool is not None:
                 via = (self.clusters.of(about.thing.key), tool.key) in self.tools
@@ -447,10 +532,39 @@ class _Finder:
         if inside:
             return []
         tool = self._section_software(index) or self._main_software()
+        if any(agent.thing is None or agent.thing.kind != "software" for agent in sentence.agents):
+            return []
         if tool is not None and self.judge.genre == "report" and self.report.kind == "report":
             rule = "section-software" if self._section_software(index) else "main-software"
             return [_Subject(tool, rule)]
         return []
+
+    def _is_mapping_item(self, index: int, sentence: Sentence) -> bool:
+        """A list item or line that begins with a technique id under a heading about techniques."""
+        block = self.layout.blocks[index]
+        at = next((t.start for t in _within(self.techniques, block.start, block.end)), -1)
+        return (
+            block.start <= sentence.start <= block.start + 3
+            and 0 <= at - block.start < 60
+            and not re.search(r"[.;:!?]\s", self.text[block.start : at])
+            and any(_MAPPING_HEADING.search(heading) for heading in self.layout.path(index))
+        )
+
+    def _unlisted_subject(self, sentence: Sentence) -> bool:
+        """Whether a name that no list knows is what the sentence speaks of ("Bilgewater can …").
+
+        A capital at the beginning says nothing; the name must stand inside other sentences, too,
+        and never in lower case.
+        """
+        match = re.match(r"[\W_]*([A-Z][\w.-]{3,})(?= [a-z])", sentence.text)
+        if not match or not Sentence.acts(sentence.text[match.end() :]):
+            return False
+        word = match.group(1)
+        if any(sentence.start <= t.start < sentence.start + match.end() for t in sentence.things):
+            return False
+        return bool(re.search(rf"[a-z,] {re.escape(word)}\b", self.text)) and not re.search(
+            rf"\b{re.escape(word.lower())}\b", self.text
+        )
 
     def _from_lead_in(self, index: int) -> _Subject | None:
         span = self.layout.lead_in(index)
@@ -492,7 +606,7 @@ class _Finder:
         for agent in sentence.agents_of(tool):
             if agent.generic:
                 return []
-            if agent.role in {"thing-of", "linked"} and (agent.thing is None or tool.start - agent.thing.end > 40):
+            if not self._links(sentence, agent, tool):
                 continue
             for subject in self._resolve(index, sentence, agent):
                 if subject.thing.kind != "software" and subject.thing.key != tool.key:
@@ -509,6 +623,19 @@ class _Finder:
                 return [about]
         return []
 
+    @staticmethod
+    def _links(sentence: Sentence, agent: Agent, tool: Thing) -> bool:
+        """Whether what stands between an agent and a tool says that the one uses the other."""
+        place = sentence.place(tool)
+        if any(a.at == place and a.role == "subject" for a in sentence.agents):
+            return False  # the tool acts itself: another clause
+        if agent.role == "by":
+            return True
+        between = sentence.shape[min(agent.at, place) + 1 : max(agent.at, place)]
+        if agent.role in {"thing-of", "linked"} and agent.thing is not None:
+            return len(between) < 40 and not re.search(r"[,;:]", between)
+        return len(between) < 200 and bool(_TOOL_LINK.search(between))
+
     # -- rows ----------------------------------------------------------------------------------------
 
     def _row(self, row: Row, *, techniques: bool) -> None:
@@ -522,7 +649,8 @@ class _Finder:
         if techniques:
             for target in targets:
                 for subject in subjects:
-                    self._claim(subject, "uses", target, row.start, row.end, row=row)
+                    if target.stance not in _ASIDE or subject.rule in _NAMED_IN_ROW:
+                        self._claim(subject, "uses", target, row.start, row.end, row=row)
             return
         for tool in [t for t in _within(self.things, row.start, row.end) if t.kind == "software"]:
             cell = self.layout.block_at(tool.start)
@@ -714,7 +842,6 @@ class _Finder:
         end: int,
         *,
         row: Row | None = None,
-        sentence: Sentence | None = None,
     ) -> None:
         thing = subject.thing
         if thing.key == target.key:
@@ -833,10 +960,6 @@ def _within(things: Sequence[Thing], start: int, end: int) -> Iterator[Thing]:
         if things[low].end <= end:
             yield things[low]
         low += 1
-
-
-def _bare(quote: str, title: str) -> bool:
-    return bool(re.search(rf"(?<!\w)(?<!not )(?<!unlike ){re.escape(quote)}(?!\w)", title, re.IGNORECASE))
 
 
 def _joins(statement: Statement) -> bool:
