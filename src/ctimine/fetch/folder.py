@@ -71,9 +71,9 @@ def fetch_folder(source: Source) -> Iterator[Snapshot | Outcome]:
     ...     _ = pathlib.Path(folder, "b.md").write_text("T1102", encoding="utf-8")
     ...     _ = pathlib.Path(folder, "a.png").write_bytes(b"PNG")
     ...     for found in fetch_folder(Source("demo", url=folder)):
-    ...         print(type(found).__name__, found.item, getattr(found, "reason", ""))
+    ...         print(type(found).__name__, found.item, getattr(found, "reason", "-"))
     Outcome a.png not a document
-    Snapshot b.md
+    Snapshot b.md -
     """
     place = Path(source.url).expanduser()
     try:
@@ -243,15 +243,16 @@ def _readable(name: str) -> str:
 
 # -- the manifest beside the documents -------------------------------------------------------------
 
-_MANIFEST_FIELDS: Final = (
-    "url",
-    "title",
-    "published",
-    "publisher",
-    "authors",
-    "language",
-    "labels",
-)
+_MANIFEST_FIELDS: Final = {
+    "url": "url",
+    "title": "title",
+    "published": "published",
+    "publisher": "publisher",
+    "authors": "author",
+    "language": "language",
+    "labels": "labels",
+}
+"""Key of a row → field of the fact. ``kind`` is passed over: content says what a document is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -285,7 +286,7 @@ class _Manifest:
         row = self.rows.get(item)
         if row is None:
             return
-        for key, field in _MANIFEST_FIELDS:
+        for key, field in _MANIFEST_FIELDS.items():
             values = row.get(key)
             for value in values if isinstance(values, list) else [values]:
                 if isinstance(value, str) and value.strip():

@@ -27,21 +27,32 @@ Ignored = Callable[[str, bool], bool]
 _FOLDERS: Final = frozenset(
     {"__pycache__", "bower_components", "node_modules", "site-packages", "venv"}
 )
-_NOT_DOCUMENTS: Final = frozenset(  # the words read better than two hundred quoted ones
-    # pictures, fonts, sound, film
-    "ai avif bmp cur eps gif heic icns ico jfif jpeg jpg odg png psd svg svgz tif tiff vsdx webp "
-    "eot otf ttf woff woff2 aac avi flac m4a m4v mkv mov mp3 mp4 mpeg mpg ogg ogv wav webm wmv "
-    # style and script of pages, feeds and site maps, their build files
-    "css js jsx less map mjs sass scss ts tsx vue wasm atom opml rdf rss webmanifest xml xsd xsl "
-    "xslt j2 jinja liquid njk tmpl "
-    # code, rules, configuration
-    "asm bat c cc cfg clj cmd conf cpp cs dart dockerfile editorconfig env erl ex go gradle h hpp "
-    "ini ipynb java kql kt lock lua m make ml nim php pl properties ps1 psd1 psm1 py pyi pyx r rb "
-    "rs rules scala sh snort spl sql sum suricata swift tf toml vb vbs vba yar yara zeek "
-    # binaries, archives, data that no reader reads
-    "7z a apk bin bz2 class db deb dex dll dmg dylib ear elf evtx exe gz iso jar lib lz4 lzma mdb "
-    "msi msix o obj parquet pcap pcapng pdb pkl pyc pyo rar rpm so sqlite sqlite3 tar tgz vhd vmdk "
-    "war xz zip zst npy npz onnx h5 avro feather".split()  # noqa: SIM905
+_NOT_DOCUMENTS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        # pictures, fonts, sound, film
+        """
+        ai avif bmp cur eps gif heic icns ico jfif jpeg jpg odg png psd svg svgz tif tiff vsdx webp
+        eot otf ttf woff woff2 aac avi flac m4a m4v mkv mov mp3 mp4 mpeg mpg ogg ogv wav webm wmv
+        """
+        # style and script of pages, feeds and site maps, build files, templates
+        """
+        css js jsx less map mjs sass scss ts tsx vue wasm atom opml rdf rss webmanifest xml xsd xsl
+        xslt j2 jinja liquid njk tmpl
+        """
+        # code, rules, configuration
+        """
+        asm bat c cc cfg clj cmd conf cpp cs dart dockerfile editorconfig env erl ex go gradle h hpp
+        ini ipynb java kql kt lock lua m make ml nim php pl properties ps1 psd1 psm1 py pyi pyx r rb
+        rs rules scala sh snort spl sql sum suricata swift tf toml vb vbs vba yar yara zeek
+        """
+        # binaries, archives, data that no reader reads
+        """
+        7z a apk avro bin bz2 class db deb dex dll dmg dylib ear elf evtx exe feather gz h5 iso jar
+        lib lz4 lzma mdb msi msix npy npz o obj onnx parquet pcap pcapng pdb pkl pyc pyo rar rpm so
+        sqlite sqlite3 tar tgz vhd vmdk war xz zip zst
+        """,
+    )
 )
 _NAMES: Final = re.compile(
     r"(?:licen[cs]e|copying|notice|authors|codeowners|cname)(?:\.(?:md|rst|txt))?|"
