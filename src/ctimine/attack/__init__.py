@@ -1,0 +1,18 @@
+"""ATT&CK and actor names as one versioned catalogue; takes files, never opens a socket."""
+
+from __future__ import annotations
+
+from ctimine.attack.catalogue import Catalogue, available_versions, fold, load_attack
+from ctimine.attack.citations import parse_citation
+from ctimine.attack.official import Analytic, Detail, load_official
+
+__all__ = [
+    "Analytic",
+    "Catalogue",
+    "Detail",
+    "available_versions",
+    "fold",
+    "load_attack",
+    "load_official",
+    "parse_citation",
+]
