@@ -1,0 +1,222 @@
+r"""Reading in worker processes that can be killed: a document ends, the run goes on.
+
+A document that hangs, eats memory or crashes a library ends as a named
+:class:`~ctimine.errors.ReadError`. :func:`read_guarded` starts a process for one document;
+:class:`Reader` keeps its processes for many.
+
+Worker processes are spawned, not forked, so a script that uses them needs the usual
+``if __name__ == "__main__":`` (see the ``multiprocessing`` documentation).
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, Self
+
+from ctimine.errors import BrokenDocument, BudgetExceeded, CtimineError, ReadError
+from ctimine.model import Report, Snapshot, Source
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from pebble import ProcessPool
+
+SECONDS: Final = 30.0
+MEGABYTES: Final = 1024
+WINDOW: Final = 8
+"""Documents under way for each worker."""
+WINDOW_BYTES: Final = 64 * 1024 * 1024
+"""Bytes under way in all, so that a few large documents do not fill the memory."""
+GRACE: Final = 5.0
+"""Seconds after the time bound at which a worker without a parent ends itself."""
+
+
+class Reader:
+    r"""Reads documents in a few persistent worker processes, each within time and memory.
+
+    ``seconds`` is wall time for one document, ``megabytes`` bounds a worker's own memory (where the
+    system can: on Windows only the time bound holds).
+
+    >>> documents = [Snapshot("lab", "a.md", b"T1102"), Snapshot("lab", "b.pdf", b"%PDF-1.7")]
+    >>> with Reader(workers=1) as reader:
+    ...     for snapshot, result in reader.read_all(documents):
+    ...         print(snapshot.item, type(result).__name__)
+    a.md Report
+    b.pdf BrokenDocument
+    """
+
+    def __init__(
+        self, *, workers: int = 2, seconds: float = SECONDS, megabytes: int = MEGABYTES
+    ) -> None:
+        from pebble import ProcessPool
+
+        self.workers = max(workers, 1)
+        self.seconds = seconds
+        self.megabytes = megabytes
+        self._pool: ProcessPool = ProcessPool(
+            max_workers=self.workers,
+            initializer=_start,
+            initargs=(megabytes,),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker processes; what is under way is given up."""
+        self._pool.stop()
+        self._pool.join()
+
+    def read(self, snapshot: Snapshot, source: Source | None = None) -> Report:
+        """The report of one snapshot; raises the :class:`~ctimine.errors.ReadError` it ended in."""
+        result = self._finished(snapshot, self._begin(snapshot, source))
+        if isinstance(result, ReadError):
+            raise result
+        return result
+
+    def read_all(
+        self, snapshots: Iterable[Snapshot], source: Source | None = None
+    ) -> Iterator[tuple[Snapshot, Report | ReadError]]:
+        """Each snapshot with its report, or with the error that ended it, in the order given.
+
+        Snapshots are taken from the iterable a few at a time, so that memory stays flat.
+        """
+        under_way: collections.deque[tuple[Snapshot, Future[Report | ReadError]]] = (
+            collections.deque()
+        )
+        size = 0
+        try:
+            for snapshot in snapshots:
+                under_way.append((snapshot, self._begin(snapshot, source)))
+                size += len(snapshot.body)
+                while len(under_way) > self.workers * WINDOW or (
+                    size > WINDOW_BYTES and len(under_way) > self.workers
+                ):
+                    first, future = under_way.popleft()
+                    size -= len(first.body)
+                    yield first, self._finished(first, future)
+            while under_way:
+                first, future = under_way.popleft()
+                yield first, self._finished(first, future)
+        finally:
+            for _, future in under_way:
+                future.cancel()
+
+    def _begin(self, snapshot: Snapshot, source: Source | None) -> Future[Report | ReadError]:
+        future: Future[Report | ReadError] = self._pool.schedule(
+            _read, args=(snapshot, source, self.seconds), timeout=self.seconds
+        )
+        return future
+
+    def _finished(
+        self, snapshot: Snapshot, future: Future[Report | ReadError]
+    ) -> Report | ReadError:
+        from concurrent.futures.process import BrokenProcessPool
+
+        from pebble import ProcessExpired
+
+        subject = snapshot.item or snapshot.url
+        try:
+            result = future.result()
+        except TimeoutError:
+            return BudgetExceeded(f"took longer than {self.seconds:g} s", subject=subject)
+        except ProcessExpired as error:
+            return BrokenDocument(f"ended its process: {_ended(error.exitcode)}", subject=subject)
+        except BrokenProcessPool as error:  # no document's fault
+            raise CtimineError(f"worker processes cannot run: {error}") from error
+        except MemoryError:  # while the result was packed for its way back
+            result = None
+        except Exception as error:  # noqa: BLE001 (such as a result that cannot be packed)
+            return BrokenDocument(f"{type(error).__name__}: {error}", subject=subject)
+        if result is None:
+            return BudgetExceeded(f"needs more than {self.megabytes} MB", subject=subject)
+        return result
+
+
+def read_guarded(
+    snapshot: Snapshot,
+    source: Source | None = None,
+    *,
+    seconds: float = SECONDS,
+    megabytes: int = MEGABYTES,
+) -> Report:
+    r"""The report that the snapshot holds, read in a process of its own that can be killed.
+
+    Like :func:`ctimine.read.read`, and raises :class:`~ctimine.errors.BudgetExceeded` when the
+    document takes more than ``seconds`` or ``megabytes``. For many documents, use :class:`Reader`.
+
+    >>> read_guarded(Snapshot("demo", "a.md", b"# Silver Raven\n\nIt used T1102.")).title
+    'Silver Raven'
+    """
+    with Reader(workers=1, seconds=seconds, megabytes=megabytes) as reader:
+        return reader.read(snapshot, source)
+
+
+# -- inside a worker process -----------------------------------------------------------------------
+
+
+def _start(megabytes: int) -> None:
+    # Imports come before the bounds and the clock: they are not the document's.
+    import ctimine.read.metadata  # noqa: F401
+
+    # A worker is told to end only when it holds no lock, so nothing is lost by ending at once, and
+    # libraries that never return to Python end too.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        import resource
+    except ImportError:
+        return
+    limit = megabytes * 1024 * 1024
+    for name, bound in (("RLIMIT_DATA", limit), ("RLIMIT_CORE", 0)):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            resource.setrlimit(getattr(resource, name), (bound, bound))
+
+
+def _read(snapshot: Snapshot, source: Source | None, seconds: float) -> Report | ReadError | None:
+    """The report or its error; None when memory ran out. Errors travel without their causes."""
+    from ctimine.read import read
+
+    subject = snapshot.item or snapshot.url
+    parent = os.getppid()
+    if hasattr(signal, "setitimer"):
+        # The parent kills a worker that takes too long. Should the parent be gone, this alarm ends
+        # the process, even from within a library that never returns.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
+    try:
+        return read(snapshot, source)
+    except ReadError as error:
+        return type(error)(error.message, subject=error.subject)
+    except MemoryError:
+        return None
+    except RecursionError:
+        return BrokenDocument("nested too deeply", subject=subject)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (any fault in one document)
+        return BrokenDocument(f"{type(error).__name__}: {error}", subject=subject)
+    finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+def _ended(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code}"
