@@ -40,6 +40,8 @@ _VENDORS: Final = frozenset(
         "The Register|Reuters|Dark Reading|Wikipedia|Intel 471|ThreatConnect|Anomali|QuoIntelligence|"
         "Vendor|Name|Alias|Aliases|Notes|Source|Group|Actor|Threat Actor|Team|None|Unknown|N/A|NA|"
         "Iran|Iranian|Russia|Russian|China|Chinese|North Korea|DPRK|Israel|Ukraine|US|UK|USA|EU|"
+        "Georgia|Turkey|Syria|Iraq|Lebanon|India|Pakistan|Japan|Taiwan|Vietnam|Germany|France|Poland|"
+        "Belarus|Saudi Arabia|Jordan|Egypt|Brazil|Trojan|Ransomware|Malware|Backdoor|Botnet|Telegram|"
         "Windows|Linux|Android|PowerShell|Internet|C2|IOC|IOCs|TTP|TTPs|APT|RAT|The|This|In|It|"
         "High|Medium|Low|Moderate|January|February|March|April|May|June|July|August|September|"
         "October|November|December|Note|However|Other|Others|Also|Figure|Table|Report|Primary"
@@ -390,8 +392,15 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
     for match in _WHICH_VENDOR.finditer(sentence):
         before = names.before(start, start + match.start())
         after = names.name_at(start + match.end(), end)
+        if before and (
+            _TOOL_WORD.search(names.text[max(start, before[0] - 40) : before[1]])
+            or before[0] in names._tools
+        ):
+            continue
         if before and after:
             a = names.thing(*before)
+            if not _actorish(names, a, [after], sentence):
+                continue
             thing = names.thing(*after, like=a)
             yield Statement(a, "alias-of", thing, start, end, names.stance(thing), "alias-vendor")
     yield from _relations(names, start, end)
@@ -651,6 +660,8 @@ def introduced(names: Names, statements: Sequence[Statement]) -> list[Thing]:
             thing = names.thing(*span)
             wanted.setdefault(thing.name, thing.key)
     for match in _PATTERNED.finditer(text):
+        if re.match(r"(?:The|This|These|Our|New|Both|An?|In|For|\w+ed|\w+ing) ", match.group()):
+            continue
         if match.start() not in names._known:
             thing = names.thing(*match.span())
             wanted.setdefault(thing.name, thing.key)

@@ -24,6 +24,8 @@ from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stanc
 _SILENT: Final = frozenset({"layer", "index", "readme", "template"})
 _ASIDE: Final = frozenset({"reference", "recommended", "example"})
 """Stances of which no claim is made without a subject in the sentence itself."""
+_NO_STATEMENT: Final = frozenset({"example", "reference"})
+"""Nobody is said to use anything: what stands in a tutorial or a list of links makes no claim."""
 _BROKEN: Final = frozenset({"unknown-id", "atlas-id"})
 _NAMED_IN_ROW: Final = frozenset({"row-actor", "row-evidence", "row-software", "mapping-row"})
 _CVE: Final = re.compile(r"\bCVE-\d{4}-\d{4,7}\b", re.IGNORECASE)
@@ -396,7 +398,10 @@ class _Finder:
         """The subject of a statement that has none: the section's actor, else the report's."""
         decided, actor = self._section_actor(index)
         if actor is not None:
-            return _Subject(actor, "row-section" if row else "section")
+            rule = "row-section" if row else "section"
+            if self.title and self.clusters.of(actor.key) == self.clusters.of(self.title.key):
+                return _Subject(self.title, rule)  # another name of the report's own actor
+            return _Subject(actor, rule)
         if decided or self.title is None:
             return None
         return _Subject(self.title, "row-main" if row else "main")
@@ -846,10 +851,10 @@ class _Finder:
         thing = subject.thing
         if thing.key == target.key:
             return
+        if relation in {"uses", "exploits"} and {thing.stance, target.stance} & _NO_STATEMENT:
+            return
         mapping = self.report.kind == "mapping"
         stance = target.stance
-        if thing.stance in {"example"} and stance == "reported":
-            stance = thing.stance
         if subject.assessed and stance == "reported":
             stance = "assessed"
         score = scores()[subject.rule] * (target.score if relation in {"uses", "exploits"} else 1.0)
