@@ -150,6 +150,9 @@ class Words:
         self._parts.append(piece)
         self._length += len(piece)
 
+    def __len__(self) -> int:
+        return self._length
+
     def __str__(self) -> str:
         return "".join(self._parts)
 
