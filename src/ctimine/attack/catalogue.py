@@ -37,7 +37,11 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return _DROPPED.sub("", text).lower()
-    return _DROPPED.sub("", unicodedata.normalize("NFKC", text).casefold())
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Folding case can undo a normal form, and what is dropped can bring marks together (UAX #31).
+    while (again := _DROPPED.sub("", unicodedata.normalize("NFKC", folded).casefold())) != folded:
+        folded = again
+    return folded
 
 
 class Catalogue(Mapping[str, Concept]):

@@ -178,10 +178,8 @@ def details_of(objects: list[dict[str, Any]]) -> dict[str, Detail]:
         source = by_id.get(item["source_ref"])
         if source is None:
             continue
-        if (
-            item["relationship_type"] == "detects"
-            and source["type"] == "x-mitre-detection-strategy"
-        ):
+        kind = item["relationship_type"]
+        if kind == "detects" and source["type"] == "x-mitre-detection-strategy":
             detected.setdefault(item["target_ref"], []).append(source["id"])
         elif kind == "mitigates":
             row = (f"{external_id(source)} {source['name']}", item.get("description", ""))
