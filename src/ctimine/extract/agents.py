@@ -72,8 +72,8 @@ _LINKING: Final = frozenset(
     "usually sometimes always once again first both all further even actively continuously "
     "heavily again instead again well long since now already simply thereby thus hence therefore however meanwhile only just not just apparently "
     "observed seen reported believed known thought suspected assessed found caught documented "
-    "noted understood said able likely expected going set poised said shown continued continues "
-    "began begun started tends tended appears appeared seems seemed using in".split()
+    "noted understood said able likely expected going set poised said shown claim claims claimed boasts boasted continued continues "
+    "began begun started tends tended appears appeared seems seemed in".split()
 )
 _FILLER: Final = frozenset(
     "group groups actor actors operator operators operatives member members affiliate affiliates "
@@ -268,7 +268,9 @@ class Sentence:
         before, after = self.shape[:place], self.shape[place + 1 :]
         if thing.stance == "negated" and thing.kind != "software":
             return ""
-        if _VOID.search(self._listed(before)):
+        # "unlike A and B" voids both; in "unlike A, B used" the comma ends it
+        joined = re.search(r"(?:\band|\bor|/|&)\s*(?:the )?$", before)
+        if _VOID.search(self._listed(before) if joined else before):
             return ""
         linked = bool(_LINKED.search(self._listed(before)))
         if thing.kind != "software" and _DONE_BY.search(self._listed(before)):

@@ -444,7 +444,7 @@ class _Finder:
                     self._claim(subject, "uses", tool, start, end)
                     self.tools.add((self.clusters.of(subject.thing.key), tool.key))
             for cve in cves:
-                if not _EXPLOITS.search(self.text[start : cve.start]):
+                if not _EXPLOITS.search(self.text[start:end]):
                     continue
                 for subject in self._subjects(index, sentence, cve):
                     if subject.thing.kind != "software":
@@ -497,6 +497,11 @@ class _Finder:
             if agent.words in {"it", "they"} and acting and acting[0].kind == "software":
                 return _Subject(acting[0], "definite") if agent.words == "it" else None
             named = self._clusters_in(_within(self.actors, start, end))
+            if agent.words in {"it", "they"}:
+                # only for who acted in the sentence before, not for whom it merely names
+                named = self._clusters_in(t for t in acting if t.kind == "actor")
+                if not named:
+                    return None
             if len(named) == 1:
                 return _Subject(next(iter(named.values())), "definite")
             if len(named) > 1:

@@ -1,0 +1,379 @@
+"""Claims: who uses what, by which rule; and what makes no claim."""
+
+from __future__ import annotations
+
+import pytest
+from extract_marked import NAMES, marked
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctimine.extract.claims import find_claims, scores
+from ctimine.extract.stance import set_stance
+from ctimine.model import Mention, Report
+
+
+def claims_of(source: str, **options):
+    report, mentions = marked(source, **options)
+    return find_claims(report, set_stance(report, mentions), NAMES)
+
+
+def uses(source: str, **options) -> set[str]:
+    """``subject object stance`` of the claims of use of a marked text."""
+    return {
+        f"{claim.subject} {claim.object} {claim.stance}"
+        for claim in claims_of(source, **options)
+        if claim.relation in {"uses", "exploits"}
+    }
+
+
+APT28, APT29, TURLA = "[[a:G0007|APT28]]", "[[a:G0016|APT29]]", "[[a:G0010|Turla]]"
+T, T2 = "[[t:T1102.001]]", "[[t:T1059.001]]"
+BEACON = "[[s:S0154|Cobalt Strike]]"
+
+SENTENCES = [
+    # active
+    (f"{APT29} used dead drops ({T}).", {"G0016 T1102.001 reported"}),
+    (f"{APT29} has used {T} since 2019.", {"G0016 T1102.001 reported"}),
+    (f"In May 2024, {APT29} began to rely on {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29} operators were observed using {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29} (G0016) leverages {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29}, which has been active since 2008, uses {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29}, a well-funded group, uses {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29} thereby read its orders from a page ({T}).", {"G0016 T1102.001 reported"}),
+    (f"{APT29} is known for {T}.", {"G0016 T1102.001 reported"}),
+    # lists of techniques and of actors
+    (f"{APT29} used {T} and {T2}.", {"G0016 T1102.001 reported", "G0016 T1059.001 reported"}),
+    (f"{APT28} and {APT29} used {T}.", {"G0007 T1102.001 reported", "G0016 T1102.001 reported"}),
+    (
+        f"{APT28}, {APT29} and {TURLA} have used {T}.",
+        {"G0007 T1102.001 reported", "G0016 T1102.001 reported", "G0010 T1102.001 reported"},
+    ),
+    # passive and nominal
+    (f"{T} was used by {APT29}.", {"G0016 T1102.001 reported"}),
+    (f"Techniques used by {APT29} include {T}.", {"G0016 T1102.001 reported"}),
+    (f"The use of {T} by {APT29} is old news.", {"G0016 T1102.001 reported"}),
+    (f"{APT29}'s use of {T} is old news.", {"G0016 T1102.001 reported"}),
+    (f"{APT29}’s abuse of paste sites ({T}) goes on.", {"G0016 T1102.001 reported"}),
+    (f"The implant of {APT29} reads a page ({T}).", {"G0016 T1102.001 reported"}),
+    (f"{APT29}: {T}", {"G0016 T1102.001 reported"}),
+    # several actors, one agent
+    (f"Unlike {APT28}, {APT29} used {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29} used {T}, while {APT28} used {T2}.",
+     {"G0016 T1102.001 reported", "G0007 T1059.001 reported"}),
+    (f"{APT28} read mail; {APT29} used {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29} used {T}, much like {APT28}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29} used {T} against the agency that {APT28} had watched.",
+     {"G0016 T1102.001 reported"}),
+    # pronouns
+    (f"{APT29} used {T}; it also used {T2}.",
+     {"G0016 T1102.001 reported", "G0016 T1059.001 reported"}),
+    (f"{APT29} came by mail. The group then used {T}.", {"G0016 T1102.001 reported"}),
+    (f"{APT29} came by mail. They used {T}.", {"G0016 T1102.001 reported"}),
+    # stances go along
+    (f"{APT29} did not use {T}.", {"G0016 T1102.001 negated"}),
+    (f"We assess that {APT29} used {T}.", {"G0016 T1102.001 assessed"}),
+    (f"{APT29} may turn to {T}.", {"G0016 T1102.001 forecast"}),
+    (f"{APT29} claims to have used {T}.", {"G0016 T1102.001 claimed"}),
+    (f"Actors linked to {APT29} used {T}.", {"G0016 T1102.001 assessed"}),
+    # software
+    (f"{BEACON} can use {T}.", {"S0154 T1102.001 capability"}),
+    (f"{BEACON} injects itself ({T}).", {"S0154 T1102.001 reported"}),
+    (f"{APT29} deployed {BEACON}.", {"G0016 S0154 reported"}),
+    (f"{BEACON}, used by {APT29}, came last.", {"G0016 S0154 reported"}),
+    (f"{APT29}'s {BEACON} servers moved.", {"G0016 S0154 reported"}),
+    # vulnerabilities
+    (f"{APT29} exploited [[v:CVE-2023-42793]].", {"G0016 CVE-2023-42793 reported"}),
+    (f"[[v:CVE-2023-42793]] was exploited by {APT29}.", {"G0016 CVE-2023-42793 reported"}),
+    # no claim: names that merely stand near
+    (f"{APT29} and {T} are both in this list.", set()),
+    (f"The report on {APT28} mentions {T}.", set()),
+    (f"Researchers compared {APT28} with {APT29}. One sample used {T}.", set()),
+    (f"{APT29} was discussed. Elsewhere, {T} was seen.", set()),
+    (f"Other groups used {T}, which {APT29} has read about.", set()),
+    (f"Unlike {APT28}, the intruders used {T}.", set()),
+    (f"According to a post on {APT28}, somebody used {T}.", set()),
+    (f"Attackers use {T}. {APT29} is Russian.", set()),
+    (f"An unknown actor used {T} against {APT28}.", set()),
+    (f"The loader resembles that of {APT28}. It uses {T}.", set()),
+    (f"{APT28} was incorrectly blamed for {T}.", set()),
+    (f"Which of {APT28} or {APT29} used {T}?", set()),
+    (f"For example, {APT28} could use {T}.", {"G0007 T1102.001 forecast"}),
+    (f"{BEACON} and {APT29} are both old.", set()),
+    (f"{APT29} was named in the post on {BEACON}.", set()),
+]
+
+
+@pytest.mark.parametrize(("sentence", "expected"), SENTENCES)
+def test_a_sentence_makes_the_claims_that_it_states(sentence, expected):
+    assert uses(sentence) == expected
+
+
+def test_the_table_of_sentences_is_large():
+    assert len(SENTENCES) >= 40
+
+
+def test_a_claim_quotes_its_sentence_and_says_where_its_parts_stand():
+    text = f"Before. In May 2024 {APT29} used dead drops ({T}) via Telegram. After."
+    (claim,) = claims_of(text)
+    assert claim.quote == "In May 2024 APT29 used dead drops (T1102.001) via Telegram."
+    report, _ = marked(text)
+    assert report.text[slice(*claim.subject_at)] == "APT29"
+    assert report.text[slice(*claim.object_at)] == "T1102.001"
+    assert (claim.rule, claim.basis, claim.time, claim.via) == (
+        "subject", "id", "In May 2024", "telegram",
+    )
+
+
+def test_a_claim_says_the_software_that_it_is_done_with():
+    (claim,) = [c for c in claims_of(f"{APT29} used {T} with {BEACON}.") if c.object[0] == "T"]
+    assert claim.via == "S0154"
+
+
+def test_each_rule_has_a_score_between_zero_and_one():
+    assert all(0 < score <= 1 for score in scores().values())
+
+
+REPORT = f"""
+# {APT29} and its dead drops
+
+{APT29} has been followed for years.
+
+## How it works
+
+The implant asks a page for orders ({T}).
+
+## ATT&CK mapping
+
+| Tactic | Technique | Use |
+| Execution | {T2} | Scripts start the implant |
+
+- [[t:T1566.001]] - Spearphishing Attachment: documents with macros
+
+## Detection
+
+| Technique | Data source |
+| [[t:T1071.001]] | Proxy |
+
+## References
+
+- [[t:T1105]]
+"""
+
+
+def by_rule(source: str, **options):
+    return {(c.subject, c.object): c.rule for c in claims_of(source, **options)}
+
+
+def test_a_report_with_one_actor_speaks_of_it_without_naming_it():
+    rules = by_rule(REPORT, title="APT29 and its dead drops")
+    assert rules == {
+        ("G0016", "T1102.001"): "main",
+        ("G0016", "T1059.001"): "row-main",
+        ("G0016", "T1566.001"): "item-main",
+    }
+
+
+def test_an_item_of_a_mapping_is_quoted_whole():
+    claims = claims_of(REPORT, title="APT29 and its dead drops")
+    (item,) = [c for c in claims if c.rule == "item-main"]
+    assert item.quote == "T1566.001 - Spearphishing Attachment: documents with macros"
+
+
+def test_a_report_on_several_actors_speaks_of_none_of_them():
+    source = REPORT.replace(f"{APT29} and its", f"{APT29}, {APT28} and their")
+    assert by_rule(source, title="APT29, APT28 and their dead drops") == {}
+
+
+def test_a_guide_has_no_main_actor():
+    source = REPORT.replace("has been followed", "is only our example; this guide helps defenders")
+    assert uses(source, title="Hunting APT29: a practitioner's guide") == set()
+
+
+def test_an_exercise_makes_no_claim():
+    source = f"# A tabletop exercise\n\nThis scenario is fictional.\n\n{APT29} used {T}."
+    assert uses(source, title="A tabletop exercise") == set()
+
+
+def test_a_report_about_who_somebody_poses_as_is_not_about_that_actor():
+    title = "Criminals posing as APT29"
+    assert uses(f"# Criminals posing as {APT29}\n\nThey sent mail ({T}).", title=title) == set()
+
+
+def test_a_heading_gives_its_section_an_actor():
+    source = f"# Two groups\n\n## {APT28}\n\nMail came first ({T}).\n\n## {APT29}\n\nScripts ran ({T2})."
+    assert uses(source) == {"G0007 T1102.001 reported", "G0016 T1059.001 reported"}
+
+
+def test_a_heading_with_two_actors_gives_its_section_none():
+    assert uses(f"# Groups\n\n## {APT28} and {APT29}\n\nMail came first ({T}).") == set()
+
+
+def test_a_section_of_other_groups_is_not_about_the_main_actor():
+    source = f"# {APT29}\n\n{APT29} is old.\n\n## Other groups using similar tools\n\n- {T} in 2020"
+    assert uses(source, title="APT29") == set()
+
+
+def test_another_actor_in_the_sentence_keeps_it_from_the_main_actor():
+    source = f"# {APT29}\n\n{APT29} is old.\n\nThe case of {APT28} had {T}."
+    assert uses(source, title="APT29") == set()
+
+
+def test_a_sentence_before_a_list_gives_its_items_an_actor():
+    source = f"{APT29} used the following techniques:\n- {T}\n- {T2}"
+    assert by_rule(source) == {
+        ("G0016", "T1102.001"): "lead-in", ("G0016", "T1059.001"): "lead-in",
+    }
+
+
+def test_a_row_with_an_actor_column_speaks_of_the_actors_in_it():
+    source = f"| Technique | Actor |\n| {T} | {APT28} / {APT29} |"
+    assert by_rule(source) == {
+        ("G0007", "T1102.001"): "row-actor", ("G0016", "T1102.001"): "row-actor",
+    }
+
+
+def test_an_actor_column_may_name_somebody_whom_no_list_knows():
+    assert uses(f"| Technique | Actor |\n| {T} | Silver Raven |") == {
+        "name:silverraven T1102.001 reported"
+    }
+
+
+@pytest.mark.parametrize("cell", ["various", "Multiple groups", "n/a", "-", "unknown"])
+def test_an_actor_column_that_names_nobody_makes_no_claim(cell):
+    assert uses(f"# {APT29}\n\n| Technique | Actor |\n| {T} | {cell} |", title="APT29") == set()
+
+
+def test_a_row_is_quoted_from_its_first_to_its_last_cell():
+    (claim,) = claims_of(f"| Actor | Technique | Notes |\n| {APT29} | {T} | Orders on a page |")
+    assert claim.quote == "APT29\tT1102.001\tOrders on a page"
+
+
+def test_an_actor_in_the_evidence_of_a_row_must_be_the_one_who_acts():
+    head = "| Technique | Evidence |\n"
+    assert uses(head + f"| {T} | {APT29} read its orders from a page |") == {
+        "G0016 T1102.001 reported"
+    }
+    assert uses(head + f"| {T} | Seen before at the victims of {APT29} |") == set()
+    assert uses(head + f"| {T} | {APT28} and {APT29} are both suspects |") == set()
+
+
+def test_a_tool_that_acts_speaks_for_its_owner_only_where_the_owner_is_stated():
+    tool = f"# {APT29}\n\n{APT29} is old.\n\n{BEACON} injected itself ({T})."
+    assert uses(tool, title="APT29") == {"S0154 T1102.001 reported"}
+    owned = tool + f"\n\n{APT29} used {BEACON}."
+    assert "G0016 T1102.001 reported" in uses(owned, title="APT29")
+    (claim,) = [c for c in claims_of(owned, title="APT29") if c.rule == "via-software"]
+    assert claim.via == "S0154"
+
+
+def test_a_name_that_no_list_knows_keeps_its_doings_from_the_main_actor():
+    source = (
+        f"# {APT29}\n\n{APT29} is old. It left a loader, Bilgewater, behind.\n\n"
+        f"Bilgewater copies screens ({T})."
+    )
+    assert uses(source, title="APT29") == set()
+
+
+def test_the_id_wins_over_names_in_its_row_and_sentence():
+    source = f"| Actor | ID | Name |\n| {APT29} | {T} | [[n:T1102|Web Service]] |"
+    assert uses(source) == {"G0016 T1102.001 reported"}
+    assert uses(f"{APT29} used [[n:T1059|scripts]] ({T2}).") == {"G0016 T1059.001 reported"}
+
+
+def test_a_broken_id_makes_no_claim():
+    report, mentions = marked(f"{APT29} used {T}.")
+    broken = [
+        Mention(**{**_fields(m), "concept": "", "problem": "unknown-id"})
+        if m.kind == "technique" else m
+        for m in mentions
+    ]
+    assert find_claims(report, broken, NAMES) == ()
+
+
+def _fields(mention):
+    return {name: getattr(mention, name) for name in mention.__slots__}
+
+
+MAPPING = (
+    "| actor_id | attack_id | technique | source | confidence | notes |\n"
+    "| G0016 | {} | Dead Drop Resolver | Vendor May 2020 | Low | Pages carried orders |"
+)
+
+
+def test_a_mapping_row_names_its_source_and_its_confidence():
+    (claim,) = claims_of(MAPPING.replace("{}", T), kind="mapping")
+    assert (claim.subject, claim.object, claim.basis, claim.rule) == (
+        "G0016", "T1102.001", "mapping", "mapping-row",
+    )
+    assert claim.said_by == "Vendor May 2020"
+    high = claims_of(MAPPING.replace("{}", T).replace("Low", "High"), kind="mapping")[0]
+    assert claim.score < high.score
+
+
+def test_a_mapping_row_keeps_an_actor_whom_no_list_knows():
+    source = MAPPING.replace("{}", T).replace("G0016", "SILVERRAVEN")
+    (claim,) = claims_of(source, kind="mapping")
+    assert (claim.subject, claim.subject_name) == ("name:silverraven", "SILVERRAVEN")
+
+
+@pytest.mark.parametrize("kind", ["layer", "template", "readme", "index"])
+def test_what_is_no_report_makes_no_claim(kind):
+    assert claims_of(f"{APT29} used {T}.", kind=kind) == ()
+
+
+DENIALS = [
+    f"The intrusion was incorrectly attributed to {APT28}.",
+    f"We do not attribute the intrusion to {APT28}.",
+    f"The campaign was previously misattributed to {APT28}.",
+    f"There is no evidence to link the campaign to {APT28}.",
+    f"{APT28} attribution is incorrect.",
+]
+
+
+@pytest.mark.parametrize("sentence", DENIALS)
+def test_a_denied_attribution_is_a_claim_of_its_own(sentence):
+    (claim,) = [c for c in claims_of(sentence) if c.relation != "uses"]
+    assert (claim.relation, claim.object, claim.stance) == (
+        "not-attributed-to", "G0007", "reported",
+    )
+
+
+def test_a_denied_attribution_says_what_was_not_attributed():
+    (claim,) = claims_of(f"The intrusion was incorrectly attributed to {APT28}.")
+    assert claim.subject == "name:intrusion"
+    (claim,) = claims_of(f"[[c:C0001|Operation Quay]] was incorrectly attributed to {APT28}.")
+    assert claim.subject == "C0001"
+
+
+def test_a_campaign_and_a_tool_may_be_attributed():
+    (claim,) = claims_of(f"[[c:C0001|Operation Quay]] was attributed to {APT29} in May.")
+    assert (claim.subject, claim.relation, claim.object) == ("C0001", "attributed-to", "G0016")
+    (claim,) = claims_of(f"{BEACON} was attributed to {APT29}.")
+    assert (claim.subject, claim.relation, claim.object) == ("G0016", "uses", "S0154")
+
+
+@given(
+    st.lists(
+        st.sampled_from([
+            APT28, APT29, T, T2, BEACON, "used", "by", "and", ",", ";", "the group", "did not", "it",
+            "(", ")", "unlike", "of", "'s", ".", "\n", "\n- ", "\n| ", "\n# ", "via Telegram", "é", "🦅",
+        ]),
+        max_size=25,
+    )
+)
+def test_a_quote_is_always_the_text_at_its_offsets(parts):
+    report, mentions = marked(" ".join(parts) or "x", title="APT29")
+    for claim in find_claims(report, set_stance(report, mentions), NAMES):
+        assert report.text[claim.start : claim.end] == claim.quote
+        for span in (claim.subject_at, claim.object_at):
+            assert not span or 0 <= span[0] < span[1] <= len(report.text)
+
+
+def test_claims_are_the_same_on_every_run():
+    report, mentions = marked(REPORT, title="APT29 and its dead drops")
+    judged = set_stance(report, mentions)
+    assert find_claims(report, judged, NAMES) == find_claims(report, tuple(reversed(judged)), NAMES)
+
+
+def test_a_report_without_mentions_makes_no_claim():
+    assert find_claims(Report("r", "s", "i", "Nothing here."), (), NAMES) == ()
