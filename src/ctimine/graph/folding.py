@@ -1,0 +1,318 @@
+"""Copies and formats of one report, folded into one report with all its places.
+
+Two documents are one report when their text is the same, the same but for layout, or nearly the
+same word for word. Candidates come from MinHash and locality-sensitive hashing (Broder 1997;
+Leskovec, Rajaraman, Ullman: *Mining of Massive Datasets*, ch. 3; from the library datasketch); each
+is then verified by the exact overlap of their five-word shingles, because a sketch only guesses.
+
+Precision goes before recall: a copy that stays apart counts a publisher once anyway (scores take
+one report a publisher), while two reports in one are lost evidence. So what two texts of one
+outline share is not enough, an appendix that stands word for word in its report is no copy of it,
+and a title that the other text does not know speaks against.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from ctimine.model import Claim, Fact, Mention, Report
+
+Result = tuple[Report, Sequence[Mention], Sequence[Claim]]
+
+SHINGLE = 5
+"""Words a shingle. Shorter ones join texts of one outline, longer ones break on every edit."""
+
+NEAR = 0.80
+"""Jaccard similarity from which two texts are the same but for edits."""
+
+NEAR_REVISION = 0.90
+"""The same where both give a date of their own and the dates differ: almost nothing new."""
+
+CONTAINED = 0.75
+"""Share of the shorter text that stands in the longer one, for formats under one title."""
+
+CONTAINED_LENGTH = 0.40
+"""The shorter format has at least this share of the longer one: an excerpt is no format."""
+
+SAME_ADDRESS = 0.50
+"""The same under one declared address: enough to tell a format from a wrong declaration."""
+
+CANDIDATE = 0.30
+"""Jaccard similarity that the sketch looks for; lower than any rule above needs."""
+
+_WORD = re.compile(r"\w+")
+_TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|mc_[ce]id|ref|source)=")
+_MEDIA = ("markdown", "html", "wordprocessing", "plain", "rfc822", "pdf")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Copy:
+    """One document that was folded into another, and why.
+
+    ``copy`` and ``kept`` are report ids, ``item`` and ``kept_item`` the paths inside their sources.
+    ``reason`` is ``same text``, ``same text but for layout``, ``same address``, ``near-duplicate``
+    or ``another format``; ``similarity`` is the share of common five-word runs.
+    """
+
+    source: str
+    item: str
+    copy: str
+    kept_source: str
+    kept_item: str
+    kept: str
+    reason: str
+    similarity: float
+
+
+def fold_copies(reports: Iterable[Report]) -> tuple[tuple[Report, ...], dict[str, str]]:
+    """The reports that stand for all, with every place of their copies; copy's id → kept id.
+
+    A copy that declares the same address has the same id and needs no entry in the mapping;
+    :func:`find_copies` names it too. The representative of a group is the one at its own address,
+    of an author before a collector, richest in structure; its ``facts`` name each copy and why.
+    Neither order nor number of copies changes the outcome.
+
+    >>> text = "The group read its orders from a page of a public notebook service."
+    >>> a = Report("1", "s", "a.md", text, title="Orders", media_type="text/markdown")
+    >>> b = Report("2", "s", "b.html", text.upper(), title="Orders", media_type="text/html")
+    >>> kept, folded = fold_copies([b, a])
+    >>> [(report.item, report.places) for report in kept], folded
+    ([('a.md', ('a.md', 'b.html'))], {'2': '1'})
+    """
+    results, copies = fold_results([(report, (), ()) for report in reports])
+    folded = {copy.copy: copy.kept for copy in copies if copy.copy != copy.kept}
+    return tuple(report for report, _, _ in results), folded
+
+
+def fold_results(results: Iterable[Result]) -> tuple[tuple[Result, ...], tuple[Copy, ...]]:
+    """The results of the reports that stand for all, and each copy with the reason.
+
+    Mentions and claims of the representative count. What only a copy says is not carried over: its
+    offsets would point into a text that is no longer there. The choice of the representative keeps
+    that loss small.
+    """
+    ordered = sorted(results, key=lambda result: _rank(result[0]))
+    groups = _groups([_Sketch(report) for report, _, _ in ordered])
+    kept: list[Result] = []
+    copies: list[Copy] = []
+    for first, members in groups:
+        report, mentions, claims = ordered[first]
+        for member, reason, similarity in members:
+            other = ordered[member][0]
+            copies.append(
+                Copy(
+                    other.source,
+                    other.item,
+                    other.id,
+                    report.source,
+                    report.item,
+                    report.id,
+                    reason,
+                    round(similarity, 3),
+                )
+            )
+        others = [ordered[member][0] for member, _, _ in members]
+        whys = [f"{reason}, {similarity:.2f}" for _, reason, similarity in members]
+        kept.append((_with_places(report, others, whys), mentions, claims))
+    kept.sort(key=lambda result: (result[0].source, result[0].item, result[0].id))
+    copies.sort(key=lambda copy: (copy.source, copy.item, copy.copy))
+    return tuple(kept), tuple(copies)
+
+
+def find_copies(reports: Iterable[Report]) -> tuple[Copy, ...]:
+    """Each document that is a copy or another format of one kept, and why."""
+    return fold_results([(report, (), ()) for report in reports])[1]
+
+
+class _Sketch:
+    """What two texts are compared by; made once a document."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        words = _WORD.findall(unicodedata.normalize("NFKC", report.text).casefold())
+        self.exact = hashlib.sha256(report.text.encode("utf-8", "surrogatepass")).digest()
+        letters = "".join(words).encode("utf-8", "surrogatepass")
+        self.letters = hashlib.sha256(letters).digest() if words else self.exact
+        self.words = frozenset(words)
+        runs = range(max(1, len(words) - SHINGLE + 1))
+        self.shingles = frozenset(
+            zlib.crc32(" ".join(words[i : i + SHINGLE]).encode("utf-8", "surrogatepass"))
+            for i in runs
+        )
+        self.title = "".join(_WORD.findall(_folded(report.title)))
+        self.title_words = frozenset(w for w in _WORD.findall(_folded(report.title)) if len(w) > 3)
+        self.address = canonical_address(report.url)
+
+
+def canonical_address(url: str) -> str:
+    """An address as it is compared: no scheme, no ``www.``, no tracking, no trailing slash.
+
+    >>> canonical_address("http://www.Vendor.example/a/?utm_source=x#top")
+    'vendor.example/a'
+    """
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return ""
+    query = "&".join(part for part in parts.query.split("&") if part and not _TRACKING.match(part))
+    place = parts.netloc.lower().removeprefix("www.") + parts.path.rstrip("/")
+    return f"{place}?{query}" if query else place
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _rank(report: Report) -> tuple[object, ...]:
+    """Best representative first. Every part is a fact of the document, none of the run."""
+    own = canonical_address(report.url)
+    declared = {canonical_address(fact.value) for fact in report.facts if fact.field == "url"}
+    places = {canonical_address(place) for place in report.places if "://" in place}
+    elsewhere = bool((declared | places) - {own, ""})
+    cells = sum(block.kind == "table_cell" for block in report.blocks)
+    media = next((n for n, word in enumerate(_MEDIA) if word in report.media_type), len(_MEDIA))
+    return (
+        report.kind not in {"report", "mapping"},
+        elsewhere,  # it names another address as its own: a mirror
+        not own,
+        report.role != "author",
+        not report.published,
+        media == len(_MEDIA) - 1,  # a PDF has lost its tables
+        -(cells // 8),
+        media,
+        report.source,
+        report.item,
+        report.id,
+        report.digest,
+        report.text,
+    )
+
+
+def _alike(a: _Sketch, b: _Sketch) -> tuple[str, float] | None:
+    """Why two documents are one report, or None."""
+    if a.exact == b.exact:
+        return "same text", 1.0
+    if a.letters == b.letters:
+        return "same text but for layout", 1.0
+    common = len(a.shingles & b.shingles)
+    jaccard = common / (len(a.shingles) + len(b.shingles) - common)
+    short, long = sorted((len(a.shingles), len(b.shingles)))
+    contained = common / short
+    if a.address and a.address == b.address and contained >= SAME_ADDRESS:
+        return "same address", jaccard
+    if _strangers(a, b):
+        return None
+    dates = {date[:10] for date in (a.report.published, b.report.published) if date}
+    if jaccard >= (NEAR_REVISION if len(dates) > 1 else NEAR):
+        return "near-duplicate", jaccard
+    if (
+        a.title
+        and a.title == b.title
+        and len(dates) < 2
+        and contained >= CONTAINED
+        and short >= CONTAINED_LENGTH * long
+    ):
+        return "another format", jaccard
+    return None
+
+
+def _strangers(a: _Sketch, b: _Sketch) -> bool:
+    """Whether each title has words that the other document does not know at all.
+
+    A mirror may give a new title, but then it still carries the text that the old one is made of;
+    two pages from one template differ just there ("Profile of A", "Profile of B").
+    """
+    if a.title == b.title:
+        return False
+    return bool(a.title_words - b.title_words - b.words) and bool(
+        b.title_words - a.title_words - a.words
+    )
+
+
+def _groups(sketches: list[_Sketch]) -> list[tuple[int, list[tuple[int, str, float]]]]:
+    """Groups as (representative, members with reason); ``sketches`` stand best first."""
+    links: dict[int, dict[int, tuple[str, float]]] = collections.defaultdict(dict)
+    for low, high in sorted(_candidates(sketches)):
+        why = _alike(sketches[low], sketches[high])
+        if why is not None:
+            links[low][high] = links[high][low] = why
+    groups = []
+    free = set(range(len(sketches)))
+    for first in range(len(sketches)):
+        if first not in free:
+            continue
+        free.discard(first)
+        members: dict[int, tuple[str, float]] = {}
+        reached = [first]
+        while reached:
+            here = reached.pop()
+            for other, (reason, similarity) in sorted(links[here].items()):
+                # Through a third format, too (PDF ~ HTML ~ Markdown), but never by a chain that
+                # ends at a text which the representative hardly shares.
+                if other in free and (
+                    here == first or _contained(sketches[first], sketches[other]) >= SAME_ADDRESS
+                ):
+                    free.discard(other)
+                    members[other] = (reason, similarity)
+                    reached.append(other)
+        groups.append((first, [(n, *members[n]) for n in sorted(members)]))
+    return groups
+
+
+def _contained(a: _Sketch, b: _Sketch) -> float:
+    return len(a.shingles & b.shingles) / min(len(a.shingles), len(b.shingles))
+
+
+def _candidates(sketches: list[_Sketch]) -> set[tuple[int, int]]:
+    """Pairs worth a close look."""
+    from datasketch import MinHash, MinHashLSH
+
+    pairs: set[tuple[int, int]] = set()
+    for key in ("exact", "letters", "address"):
+        same: dict[object, list[int]] = collections.defaultdict(list)
+        for n, sketch in enumerate(sketches):
+            if value := getattr(sketch, key):
+                same[value].append(n)
+        # The first stands for all that are equal to it; each other needs a link to it only.
+        pairs |= {(group[0], other) for group in same.values() for other in group[1:]}
+    titled: dict[str, list[int]] = collections.defaultdict(list)
+    for n, sketch in enumerate(sketches):
+        if sketch.title:
+            titled[sketch.title].append(n)
+    for group in titled.values():
+        if len(group) <= 20:  # a title that everybody has says nothing
+            pairs |= {(low, high) for low in group for high in group if low < high}
+    index = MinHashLSH(threshold=CANDIDATE, num_perm=64)
+    for n, sketch in enumerate(sketches):
+        minhash = MinHash(num_perm=64, seed=1, hashfunc=_itself)
+        minhash.update_batch(sketch.shingles)
+        pairs |= {(other, n) for other in index.query(minhash)}
+        index.insert(n, minhash)
+    return pairs
+
+
+def _itself(value: int) -> int:
+    return value
+
+
+def _with_places(report: Report, copies: Sequence[Report], whys: Sequence[str]) -> Report:
+    if not copies:
+        return report
+    places = set(report.places)
+    for one in (report, *copies):
+        places |= {one.item, *one.places}
+        if one.url:
+            places.add(one.url)
+    facts = [Fact("copy", copy.item, why) for copy, why in zip(copies, whys, strict=True)]
+    return dataclasses.replace(
+        report,
+        places=tuple(sorted(places)),
+        facts=tuple(dict.fromkeys((*report.facts, *facts))),
+        published=report.published or min((c.published for c in copies if c.published), default=""),
+    )
