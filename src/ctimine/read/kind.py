@@ -73,7 +73,7 @@ _SERVICE_TITLE: Final = re.compile(
 )
 _STUB_PATH: Final = re.compile(
     r"(?:^|/)(?:404|403|500|search(?:-results?)?|privacy(?:-policy)?|cookies?(?:-policy)?|terms"
-    r"(?:-of-\w+)?|imprint|impressum|contact|sitemap|tags?|categor(?:y|ies)|archives?|login|about)"
+    r"(?:-of-\w+)?|imprint|impressum|contact|sitemap|tags?|categor(?:y|ies)|archives?|login|about|(?:robots|humans|ads|llms)(?=\.txt))"
     r"(?:\.\w{2,5}|/(?:index\.\w{2,5})?)?$",
     re.IGNORECASE,
 )
@@ -81,8 +81,18 @@ _ENTRY_PATH: Final = re.compile(
     r"(?:^|/)(?:TA\d{4}|T\d{4}(?:[./]\d{3})?|[GSCM]\d{4}|AML\.T\d{4}(?:\.\d{3})?)"
     r"(?:/index)?(?:\.\w{2,5})?/?$"
 )
+_FRONT: Final = re.compile(r"(?:^|/)(?:index|home|default)\.\w{2,5}$|^/?$")
+_SURE: Final = frozenset(
+    {"json-ld collectionpage", "json-ld searchresultspage", "meta refresh", "page without text"}
+)
+"""What a page says of itself that is believed however much text it has."""
+_TEASERS: Final = 1500
+"""Characters of running text that a page of teasers may have."""
 _LONG: Final = 160
 """Characters from which a paragraph is running text and no teaser or caption."""
+
+
+Verdict = tuple[ReportKind, str] | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,19 +157,18 @@ class Shape:
 def find_kind(
     reading: Reading, snapshot: Snapshot, *, title: str, media: str
 ) -> tuple[ReportKind, str]:
-    """The kind of a document and the rule that tells.
+    r"""The kind of a document and the rule that tells.
 
     >>> from ctimine.read.markdown import read_markdown_text
-    >>> reading = read_markdown_text("# {{ACTOR}}\\n\\n{{SUMMARY}} in {{YEAR}}, {{SECTOR}}")
+    >>> reading = read_markdown_text("# {{ACTOR}}\n\n{{SUMMARY}} in {{YEAR}}, {{SECTOR}}")
     >>> find_kind(reading, Snapshot("s", "a.md", b""), title="", media="text/markdown")
     ('template', 'placeholders')
     """
     if reading.kind is not None:
         return reading.kind, media
-    path = _path(snapshot)
-    shape = Shape.of(reading)
-    for rule in (_template, _entry, _stub, _readme, _index):
-        found = rule(reading, shape, path, title)
+    document = _Document(reading, Shape.of(reading), _path(snapshot), title)
+    for rule in (_template, _entry, _readme, _stub, _index):
+        found = rule(document)
         if found is not None:
             return found
     return "report", "text"
@@ -170,81 +179,111 @@ def _path(snapshot: Snapshot) -> str:
     return snapshot.item or urllib.parse.unquote(urllib.parse.urlsplit(url).path)
 
 
-Verdict = tuple[ReportKind, str] | None
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Document:
+    reading: Reading
+    shape: Shape
+    path: str
+    title: str
 
 
-def _template(reading: Reading, shape: Shape, path: str, title: str) -> Verdict:
-    text = reading.text
+def _is_front(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.netloc) and not parts.path.strip("/") and not parts.query
+
+
+def _template(document: _Document) -> Verdict:
+    text = document.reading.text
     holes = len(_PLACEHOLDER.findall(text)) + len(_BLANK.findall(text))
     per_page = holes * 3000 / max(len(text), 300)
-    named = bool(_TEMPLATE_NAME.search(re.sub(r"\.\w{1,5}$", "", path)))
-    titled = bool(_TEMPLATE_TITLE.search(title))
+    named = bool(_TEMPLATE_NAME.search(re.sub(r"\.\w{1,5}$", "", document.path)))
+    titled = bool(_TEMPLATE_TITLE.search(document.title))
     if holes >= 3 and per_page >= 4:
         return "template", "placeholders"
-    if (named or titled) and (holes >= 1 or shape.prose < 600):
+    if (named or titled) and (holes >= 1 or document.shape.prose < 600):
         return "template", "template by name, with blanks" if holes else "template by name"
     if named and titled:
         return "template", "template by name and title"
     return None
 
 
-def _entry(reading: Reading, shape: Shape, path: str, title: str) -> Verdict:
-    if _ENTRY_PATH.search(path):
+def _entry(document: _Document) -> Verdict:
+    if _ENTRY_PATH.search(document.path):
         return "index", "entry of a catalogue"
     return None
 
 
-def _stub(reading: Reading, shape: Shape, path: str, title: str) -> Verdict:
-    hints = [fact for fact in reading.facts if fact.field == "kind"]
-    for fact in hints:
-        if fact.value == "index" and (
-            fact.origin in {"meta refresh", "page without text"} or shape.prose < 1500
-        ):
-            return "index", fact.origin
-    if _STUB_TITLE.fullmatch(title) and shape.size < 4000:
+def _stub(document: _Document) -> Verdict:
+    said = {
+        fact.origin
+        for fact in document.reading.facts
+        if fact.field == "kind" and fact.value == "index"
+    }
+    sure = said & _SURE
+    if sure:
+        return "index", min(sure)
+    if said and document.shape.prose < _TEASERS:
+        return "index", min(said)
+    if _STUB_TITLE.fullmatch(document.title) and document.shape.size < 4000:
         return "index", "title of an error, search or redirect page"
-    if _STUB_PATH.search(path):
+    article = any(
+        fact.field == "kind" and fact.value == "report" for fact in document.reading.facts
+    )
+    if (
+        not article
+        and _FRONT.search(document.path)
+        and any(_is_front(f.value) for f in document.reading.facts if f.field == "url")
+    ):
+        return "index", "front page of a site"
+    if _STUB_PATH.search(document.path):
         return "index", "path of a service page"
-    if _SERVICE_TITLE.fullmatch(title):
+    if _SERVICE_TITLE.fullmatch(document.title):
         return "index", "title of a service or listing page"
     return None
 
 
-def _readme(reading: Reading, shape: Shape, path: str, title: str) -> Verdict:
-    name = path.rsplit("/", 1)[-1]
+def _readme(document: _Document) -> Verdict:
+    name = document.path.rsplit("/", 1)[-1]
     stem = name.split(".", 1)[0] if not name.startswith(".") else name
-    if _REPOSITORY_FOLDER.search(path):
+    if _REPOSITORY_FOLDER.search(document.path):
         return "readme", "file about a repository"
-    if _REPOSITORY_FILE.fullmatch(stem) and shape.size < 20_000:
+    if _REPOSITORY_FILE.fullmatch(stem) and document.shape.size < 20_000:
         return "readme", "file about a repository"
     if not _README.match(stem):
         return None
     headings = [
-        reading.text[b.start : b.end].strip(" \t#*:_.0123456789")
-        for b in reading.blocks
+        document.reading.text[b.start : b.end].strip(" \t#*:_.0123456789")
+        for b in document.reading.blocks
         if b.kind == "heading"
     ]
     setup = sum(bool(_SETUP.fullmatch(heading)) for heading in headings)
-    about = len(_ABOUT_REPOSITORY.findall(reading.text))
-    pages = shape.size / 3000
-    if shape.prose >= 5000 and setup * 3 <= len(headings) and about <= pages:
+    about = len(_ABOUT_REPOSITORY.findall(document.reading.text))
+    pages = document.shape.size / 3000
+    if document.shape.prose >= 5000 and setup * 3 <= len(headings) and about <= pages:
         return None
-    if shape.prose >= 2500 and setup * 6 <= len(headings) and about == 0:
+    if document.shape.prose >= 2500 and setup * 6 <= len(headings) and about == 0:
         return None
     return "readme", "readme that tells about a repository"
 
 
-def _index(reading: Reading, shape: Shape, path: str, title: str) -> Verdict:
-    if shape.links < 5:
+def _index(document: _Document) -> Verdict:
+    if document.shape.links < 5:
         return None
-    if shape.linked * 2 >= shape.size and shape.prose < 3000:
+    if document.shape.linked * 2 >= document.shape.size and document.shape.prose < 3000:
         return "index", "mostly links"
     if (
-        shape.headings >= 4
-        and shape.linked_headings * 2 >= shape.headings
-        and (shape.prose < shape.size * 0.6)
+        document.shape.headings >= 4
+        and document.shape.linked_headings * 2 >= document.shape.headings
+        and (document.shape.prose < document.shape.size * 0.6)
     ):
         return "index", "headings that are links"
-    if shape.items >= 8 and shape.linked_items * 10 >= shape.items * 8 and shape.prose < 1000:
+    if (
+        document.shape.items >= 8
+        and document.shape.linked_items * 10 >= document.shape.items * 8
+        and document.shape.prose < 1000
+    ):
         return "index", "list of links"
     return None

@@ -92,7 +92,9 @@ _ASSET: Final = re.compile(
     r"\.(?:png|jpe?g|gif|svg|webp|ico|bmp|avif|css|js|mjs|woff2?|ttf|mp4|mp3|webm|zip|gz|json|xml)$",
     re.IGNORECASE,
 )
-_HOME: Final = re.compile(r"/?(?:index\.\w{2,5}|home|[a-z]{2}(?:[-_][a-z]{2})?/?)?", re.IGNORECASE)
+_HOME: Final = re.compile(
+    r"/?(?:[@~][\w.-]+/?|index\.\w{2,5}|home|[a-z]{2}(?:[-_][a-z]{2})?/?)?", re.IGNORECASE
+)
 
 
 def settle(reading: Reading, snapshot: Snapshot, source: Source | None, media: str) -> Report:

@@ -73,7 +73,15 @@ _ARTICLES: Final = frozenset(
     }
 )  # fmt: skip
 _LISTS: Final = frozenset(
-    {"blog", "collectionpage", "contactpage", "itemlist", "profilepage", "searchresultspage"}
+    {
+        "blog",
+        "collectionpage",
+        "contactpage",
+        "itemlist",
+        "profilepage",
+        "searchresultspage",
+        "webapplication",
+    }
 )
 _DATED: Final = (
     ".published, .pubdate, .post-date, .entry-date, .publish-date, .published-date, .article-date,"
@@ -114,6 +122,8 @@ def _meta(tree: LexborHTMLParser) -> Iterator[Fact]:
             continue
         for key in ("property", "name", "itemprop", "http-equiv"):
             name = (attributes.get(key) or "").strip().lower()
+            if name == "og:type" and content.lower() == "article":
+                yield Fact("kind", "report", "og:type")
             field = _META.get(name)
             if field:
                 if not (field == "author" and content.startswith("http")):
@@ -188,6 +198,7 @@ def _json_ld(tree: LexborHTMLParser) -> Iterator[Fact]:
     for node in articles[:1] or pages[:1]:
         yield from _article(node, known)
     if articles:
+        yield Fact("kind", "report", f"json-ld {min(_types(articles[0]) & _ARTICLES)}")
         return
     for node in nodes:
         lists = _types(node) & _LISTS

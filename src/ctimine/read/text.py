@@ -28,6 +28,19 @@ _INVISIBLE: Final = re.compile(
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TIGHT: Final = frozenset({"list_item", "reference"})
+_MAY_REFER: Final = frozenset({"paragraph", "list_item"})
+_SOURCES: Final = re.compile(
+    r"(?:[\W_]*(?:appendix\s+)?(?:\d{1,2}(?:\.\d{1,2})*|[A-Z]|[IVX]{1,5})[.):]?\s+)?[\W_]*(?:appendix[\w ]*[:–—-]\s*)?"
+    r"(?:(?:selected |full |external |primary |key )?(?:references?|bibliography|works cited|citations?)"
+    r"(?: (?:list|and (?:links|sources|notes|further reading)))?"
+    r"|(?:further|additional|recommended|related) (?:reading|resources|links)|endnotes|footnotes|"
+    r"(?:source|reference) (?:list|links|urls?|register|bibliography)|sources?(?: (?:cited|and references))?|"
+    r"links|see also|quellen(?:verzeichnis)?|literatur(?:verzeichnis)?|einzelnachweise|"
+    r"références|bibliographie|referencias|bibliografía|fuentes|riferimenti|referências|"
+    r"источники|ссылки|литература|джерела|посилання|参考文献|参考资料)[\W_]*",
+    re.IGNORECASE,
+)
+"""Headings whose paragraphs and list items are sources."""
 REPEATED_CELL: Final = 200
 """Longest cell, in characters, that is repeated in each row it spans."""
 SPANNING_CELLS: Final = 64
@@ -196,6 +209,7 @@ class TextBuilder:
         self._headings: list[tuple[int, str]] = []
         self._path: tuple[str, ...] = ()
         self._last: str = ""
+        self._sources = False
 
     @property
     def length(self) -> int:
@@ -213,6 +227,8 @@ class TextBuilder:
         A ``heading`` needs its ``level`` (1 to 6), a list item its depth. A string is taken as
         running text, or as it stands for ``code``.
         """
+        if kind in _MAY_REFER and self._sources:
+            kind = "reference"
         if kind == "code":
             words = _code(words)
         elif isinstance(words, str):
@@ -231,6 +247,7 @@ class TextBuilder:
             self.blocks.append(Block(kind, start, end, level=level, path=self._path, note=note))
             self._headings.append((level, text))
             self._path = (*self._path, text)
+            self._sources = any(_SOURCES.fullmatch(title) for title in self._path)
             return
         self.blocks.append(Block(kind, start, end, level=level, path=self._path, note=note))
 
