@@ -56,7 +56,8 @@ _KNOWN_AS: Final = re.compile(
     r"(?P<cue>(?:(?:also|previously|formerly|otherwise|now|sometimes|often|publicly|commonly|variously|"
     r"alternatively|better|collectively|internally) )*(?:known|tracked|referred to|designated|dubbed|"
     r"codenamed|code-named|nicknamed|identified|labell?ed)(?: publicly| internally)?"
-    r"(?: (?:by|in|at|to|within|across|among) [^,;()]{2,40}?)?(?: (?:as|under the names?))?|"
+    r"(?: (?:by|in|at|to|within|across|among) [^,;()]{2,40}? (?:as|under the names?)|"
+    r" (?:as|under the names?))?|"
     r"(?:also|previously|formerly|otherwise|now|sometimes) (?:called|named|known)|a\.?k\.?a\.?|alias(?:es)?|"
     r"formerly|previously)[:\s]+(?:as )?(?:the )?" + _OPEN,
     re.IGNORECASE,
@@ -94,7 +95,14 @@ _OVERLAP: Final = re.compile(
     r"(?:possibl[ey]|potentially|loosely|likely|tentatively|suspected to be|may be|might be|believed to be)"
     r" (?:linked|related|connected|tied|associated)(?: \w+)? (?:to|with)|"
     r"(?:shows?|has|have|bears?) (?:\w+ ){0,3}(?:overlaps?|similarit\w+|links|ties|commonalit\w+) (?:with|to)|"
-    r"closely (?:related|aligned|associated) (?:to|with)|corresponds? (?:\w+ )?to)\b",
+    r"closely (?:related|aligned|associated) (?:to|with))\b",
+    re.IGNORECASE,
+)
+_SAME: Final = re.compile(
+    r"\b(?:corresponds? (?:\w+ )?to|(?:is|are) the same (?:group|actor|cluster|set|entity) as|"
+    r"(?:is|are) (?:synonymous with|equivalent to|identical to)|maps? to|"
+    r"(?:directly )?equat(?:es?|ed|ing) (?:it |them |the group )?(?:with|to))(?: (?-i:[a-z]+))?(?: \(?G\d{4}\)?)?\b"
+    r"[\s(]*",
     re.IGNORECASE,
 )
 _PART_OF: Final = re.compile(
@@ -498,6 +506,7 @@ def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
     if not inside:
         return
     rows: tuple[tuple[re.Pattern[str], Relation, str], ...] = (
+        (_SAME, "alias-of", "alias-statement"),
         (_OVERLAP, "overlaps", "overlap-statement"),
         (_PART_OF, "part-of", "part-of-statement"),
     )
@@ -535,7 +544,7 @@ def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
             ):
                 continue
             for span in objects:
-                thing = names.thing(*span)
+                thing = names.thing(*span, like=subject if relation == "alias-of" else None)
                 yield Statement(subject, relation, thing, start, end, names.stance(thing), rule)
     # "Lyceum (an OilRig subgroup)"
     for match in re.finditer(r"\((?:an? |the )([^()]{3,60}?) sub-?(?:group|cluster|team|unit)\)", sentence):

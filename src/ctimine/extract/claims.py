@@ -106,6 +106,8 @@ _EXPLOITS: Final = re.compile(
     r"\b(?:exploit\w*|abus\w+|weaponi[sz]\w+|leverag\w+|us(?:e|es|ed|ing)|vulnerabilit\w+|via|through|"
     r"CVEs?\b)", re.IGNORECASE
 )
+_EXPLOITED: Final = re.compile(r"\b(?:exploit|abus|weaponi[sz]|leverag|zero-days? used)\w*\b", re.IGNORECASE)
+_AROUND: Final = frozenset({"section", "main", "item-section", "item-main", "heading-section", "heading-main"})
 _NOT_ATTRIBUTED: Final = re.compile(
     r"\b(?:(?:incorrectly|wrongly|falsely|mistakenly|erroneously|prematurely|inaccurately) (?:been )?"
     r"(?:attributed|linked|ascribed|tied|assigned|connected|associated|blamed)(?: \w+){0,3}? (?:to|with|on)|"
@@ -447,6 +449,8 @@ class _Finder:
                 if not _EXPLOITS.search(self.text[start:end]):
                     continue
                 for subject in self._subjects(index, sentence, cve):
+                    if subject.rule in _AROUND and not _EXPLOITED.search(self.text[start:end]):
+                        continue  # a section about an actor also explains vulnerabilities
                     if subject.thing.kind != "software":
                         self._claim(subject, "exploits", cve, start, end)
         self._attributions(index, start, end)
@@ -639,9 +643,11 @@ class _Finder:
         place = sentence.place(tool)
         if any(a.at == place and a.role == "subject" for a in sentence.agents):
             return False  # the tool acts itself: another clause
-        if agent.role == "by":
-            return True
         between = sentence.shape[min(agent.at, place) + 1 : max(agent.at, place)]
+        if re.search(r"\b(?:overlap\w*|similar\w*|resembl\w+|compar\w+|beyond)\b", between):
+            return False
+        if agent.role == "by":
+            return agent.at < place or (len(between) < 70 and not re.search(r"[,;:]\s\w", between[1:]))
         if agent.role in {"thing-of", "linked"} and agent.thing is not None:
             return len(between) < 40 and not re.search(r"[,;:]", between)
         return len(between) < 200 and bool(_TOOL_LINK.search(between))

@@ -49,6 +49,7 @@ _LAYER_CODE: Final = re.compile(r"\"?techniqueID\"?\s*:|\"(?:domain|versions)\"\
 _RULE_NOTES: Final = frozenset(
     "sigma yara kql kusto spl splunk eql esql snort suricata xml sql lucene aql".split()
 )
+_BLOCK_LABEL: Final = re.compile(r"[\W_]*([A-Z][\w &/()-]{3,45}?)[*_]*:")
 _URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+|\bwww\.\S+", re.IGNORECASE)
 
 
@@ -97,7 +98,8 @@ def rules() -> Rules:
     stops = data["terminators"].strip()
     cues = []
     for row in data["cue"]:
-        until = stops + "|" + row["until"] if "until" in row else stops
+        ends = row.get("stops", stops)
+        until = ends + "|" + row["until"] if "until" in row else ends
         cues.append(
             Cue(
                 row["name"],
@@ -291,6 +293,7 @@ class Judge:
             block = self.layout.blocks[index]
             if block.kind == "heading" and index > 0:
                 path.append(self.layout.words(index))
+            path += self._labels_like_headings(index)
             for heading in reversed(path):
                 if heading.strip(" #*_") == self.report.title.strip():
                     continue
@@ -302,6 +305,19 @@ class Judge:
                     break
             self._sections[index] = found
         return self._sections[index]
+
+    def _labels_like_headings(self, index: int) -> list[str]:
+        """Short lines that serve as headings: before a list, and as "Label:" of a block."""
+        found: list[str] = []
+        span = self.layout.lead_in(index)
+        if span is not None:
+            block = self.layout.blocks[self.layout.block_at(span[0])]
+            if block.end - block.start <= 120:
+                found.append(self.layout.text[block.start : block.end])
+        label = _BLOCK_LABEL.match(self.layout.words(index))
+        if label and section_stance(label.group(1)) in {"recommended", "negated", "forecast"}:
+            found.append(label.group(1))
+        return found
 
     def _is_title(self, heading: str) -> bool:
         first = next((b for b in self.layout.blocks if b.kind == "heading"), None)
