@@ -8,14 +8,14 @@ import functools
 import importlib.resources
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctimine.errors import CtimineError, InputError
 from ctimine.mine.document import Mined, mine_document
 from ctimine.mine.pool import in_pool
-from ctimine.model import Claim, Mention, Outcome, Report, Snapshot, Source
+from ctimine.model import Claim, Mention, Outcome, Report, Snapshot, Source, stable_id
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -169,28 +169,52 @@ def mine(
 def _assembled(
     mined: Iterable[Mined], outcomes: list[Outcome], catalogue: Catalogue, *, cited: bool
 ) -> Run:
-    from ctimine.graph import build_graph, fold_copies
+    from ctimine.graph import build_graph, fold_results
 
-    found = {one.report.id: one for one in mined}
-    kept, folded = fold_copies([one.report for one in found.values()])
-    results = []
-    for report in kept:
-        one = found[report.id]
-        results.append((report, one.mentions, one.claims))
+    kept, copies = fold_results([(one.report, one.mentions, one.claims) for one in mined])
+    results = list(_with_own_ids(kept))
+    for report, _, _ in results:
         state = "read" if report.kind in {"report", "mapping"} else "not-a-report"
         outcomes.append(Outcome(report.item, state, "" if state == "read" else report.kind))
-    items = {report_id: one.report.item for report_id, one in found.items()}
     outcomes.extend(
-        Outcome(items[copy], "folded", "copy of another document", items[original])
-        for copy, original in folded.items()
+        Outcome(
+            copy.item,
+            "folded",
+            copy.reason,
+            f"into {copy.kept_item} (similarity {copy.similarity:.2f})",
+        )
+        for copy in copies
     )
     return Run(
         reports=tuple(report for report, _, _ in results),
         mentions=tuple(mention for _, mentions, _ in results for mention in mentions),
         claims=tuple(claim for _, _, claims in results for claim in claims),
         graph=build_graph(results, catalogue, cited=cited),
-        outcomes=tuple(sorted(outcomes, key=lambda o: (o.item, o.state, o.reason))),
+        outcomes=tuple(sorted(outcomes, key=lambda o: (o.item, o.state, o.reason, o.detail))),
     )
+
+
+def _with_own_ids(
+    results: Iterable[tuple[Report, Sequence[Mention], Sequence[Claim]]],
+) -> Iterator[tuple[Report, Sequence[Mention], Sequence[Claim]]]:
+    """Results whose reports have distinct ids.
+
+    Different documents that declare one address (a template's canonical link) share an id by their
+    own word; all but the first by source and item get the id of a document without an address.
+    """
+    seen: set[str] = set()
+    for report, mentions, claims in results:
+        if report.id in seen:
+            own = stable_id("report", report.source, report.item)
+            yield (
+                dataclasses.replace(report, id=own),
+                tuple(dataclasses.replace(mention, report=own) for mention in mentions),
+                tuple(dataclasses.replace(claim, report=own) for claim in claims),
+            )
+            seen.add(own)
+        else:
+            seen.add(report.id)
+            yield report, mentions, claims
 
 
 def _documents(
