@@ -1,7 +1,20 @@
-"""The evidence graph in other people's formats."""
+"""The evidence graph in other people's formats: STIX, JSON Lines, CSV, Navigator, Markdown."""
 
 from __future__ import annotations
 
+from ctimine.export.files import write_all
+from ctimine.export.layer import layer_bytes, to_navigator_layer
+from ctimine.export.rows import to_csv, write_jsonl
 from ctimine.export.stix import to_stix, to_stix_bytes
+from ctimine.export.summary import to_markdown
 
-__all__ = ["to_stix", "to_stix_bytes"]
+__all__ = [
+    "layer_bytes",
+    "to_csv",
+    "to_markdown",
+    "to_navigator_layer",
+    "to_stix",
+    "to_stix_bytes",
+    "write_all",
+    "write_jsonl",
+]

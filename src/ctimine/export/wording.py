@@ -62,5 +62,9 @@ def edge_line(graph: nx.MultiDiGraph, subject: str, relation: str, target: str) 
 
 def via_of(graph: nx.MultiDiGraph, claims: list[Claim]) -> list[str]:
     """Names of the services and software that the claims say it is done with."""
-    names = {name_of(graph, claim.via) for claim in claims if claim.via}
-    return sorted(one_line(name) for name in names)
+    names = set()
+    for claim in claims:
+        if claim.via:
+            service = f"service:{claim.via}"
+            names.add(one_line(name_of(graph, service if service in graph else claim.via)))
+    return sorted(names)

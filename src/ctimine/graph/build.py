@@ -62,7 +62,9 @@ def build_graph(
     edges: dict[tuple[str, str, str], dict[str, Scalar]] = {}
     for report, mentions, claims in results:
         place, source = f"report:{report.id}", f"source:{report.source}"
-        nodes[place] = report_attributes(report)
+        # Two documents under one id that nobody folded: the same one wins in any order.
+        facts = report_attributes(report)
+        nodes[place] = min(nodes.get(place, facts), facts, key=repr)
         nodes[source] = {"kind": "source", "name": report.source}
         edges[place, source, "from"] = {"edge": "from"}
         edges |= _mention_edges(place, mentions)
@@ -194,7 +196,7 @@ def _thing(node: str, catalogue: Catalogue) -> dict[str, Scalar]:
     if node.startswith("CVE-"):
         return {"kind": "vulnerability", "name": node}
     if node.startswith("service:"):
-        return {"kind": "service", "name": node.removeprefix("service:")}
+        return {"kind": "service", "name": node.removeprefix("service:"), "unseen": True}
     return {"kind": "actor", "name": node.removeprefix(UNSEEN), "unseen": True}
 
 

@@ -41,6 +41,9 @@ CONTAINED = 0.75
 CONTAINED_LENGTH = 0.40
 """The shorter format has at least this share of the longer one: an excerpt is no format."""
 
+SAME_DETAILS = 0.50
+"""Jaccard similarity of the ids, hashes, versions and years: what templates do not share."""
+
 SAME_ADDRESS = 0.50
 """The same under one declared address: enough to tell a format from a wrong declaration."""
 
@@ -48,6 +51,7 @@ CANDIDATE = 0.30
 """Jaccard similarity that the sketch looks for; lower than any rule above needs."""
 
 _WORD = re.compile(r"\w+")
+_DETAIL = re.compile(r"^(?=.*\d)\w{3,}$")
 _TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|mc_[ce]id|ref|source)=")
 _MEDIA = ("markdown", "html", "wordprocessing", "plain", "rfc822", "pdf")
 
@@ -146,8 +150,9 @@ class _Sketch:
             zlib.crc32(" ".join(words[i : i + SHINGLE]).encode("utf-8", "surrogatepass"))
             for i in runs
         )
-        self.title = "".join(_WORD.findall(_folded(report.title)))
-        self.title_words = frozenset(w for w in _WORD.findall(_folded(report.title)) if len(w) > 3)
+        self.details = frozenset(word for word in self.words if _DETAIL.search(word))
+        self.title = tuple(_WORD.findall(_folded(report.title)))
+        self.title_words = frozenset(word for word in self.title if len(word) > 3)
         self.address = canonical_address(report.url)
 
 
@@ -212,8 +217,7 @@ def _alike(a: _Sketch, b: _Sketch) -> tuple[str, float] | None:
     if jaccard >= (NEAR_REVISION if len(dates) > 1 else NEAR):
         return "near-duplicate", jaccard
     if (
-        a.title
-        and a.title == b.title
+        _one_title(a, b)
         and len(dates) < 2
         and contained >= CONTAINED
         and short >= CONTAINED_LENGTH * long
@@ -222,14 +226,27 @@ def _alike(a: _Sketch, b: _Sketch) -> tuple[str, float] | None:
     return None
 
 
+def _one_title(a: _Sketch, b: _Sketch) -> bool:
+    """Whether two titles are the same, or one is the other with words added at its end."""
+    short, long = sorted((a.title, b.title), key=len)
+    return len(short) > 0 and (short == long or (len(short) > 2 and long[: len(short)] == short))
+
+
 def _strangers(a: _Sketch, b: _Sketch) -> bool:
-    """Whether each title has words that the other document does not know at all.
+    """Whether two alike texts are about different things, as pages from one template are.
 
     A mirror may give a new title, but then it still carries the text that the old one is made of;
-    two pages from one template differ just there ("Profile of A", "Profile of B").
+    "Profile of A" and "Profile of B" differ just there, "Week 12" and "Week 13" in a number, two
+    tables of indicators in what they list.
     """
+    either = a.details | b.details
+    if either and len(a.details & b.details) < SAME_DETAILS * len(either):
+        return True
     if a.title == b.title:
         return False
+    numbers = [{word for word in one.title if any(map(str.isdigit, word))} for one in (a, b)]
+    if all(numbers) and numbers[0] != numbers[1]:
+        return True
     return bool(a.title_words - b.title_words - b.words) and bool(
         b.title_words - a.title_words - a.words
     )
@@ -281,10 +298,10 @@ def _candidates(sketches: list[_Sketch]) -> set[tuple[int, int]]:
                 same[value].append(n)
         # The first stands for all that are equal to it; each other needs a link to it only.
         pairs |= {(group[0], other) for group in same.values() for other in group[1:]}
-    titled: dict[str, list[int]] = collections.defaultdict(list)
+    titled: dict[tuple[str, ...], list[int]] = collections.defaultdict(list)
     for n, sketch in enumerate(sketches):
         if sketch.title:
-            titled[sketch.title].append(n)
+            titled[sketch.title[:3]].append(n)  # so many words may be all that two formats share
     for group in titled.values():
         if len(group) <= 20:  # a title that everybody has says nothing
             pairs |= {(low, high) for low in group for high in group if low < high}

@@ -223,6 +223,39 @@ def family(graph: nx.MultiDiGraph, technique: str) -> tuple[str, ...]:
     return (top, *sorted(n for n, parent in graph.nodes(data="parent") if parent == top))
 
 
+def around(graph: nx.MultiDiGraph, technique: str) -> nx.MultiDiGraph:
+    """The part of a graph that is about a technique and its sub-techniques.
+
+    What is said of them, the reports that say it, and what those reports say of the names of the
+    actors.
+    """
+    wanted = set(family(graph, technique))
+    edges = [
+        (start, end, key, data)
+        for start, end, key, data in graph.edges(keys=True, data=True)
+        if end in wanted and data["edge"] in {"claim", "mention", "cited"}
+    ]
+    ends = {end for edge in edges for end in edge[:2]}
+    reports = {f"report:{data['report']}" for *_, data in edges if data["edge"] == "claim"}
+    ends |= reports
+    edges += [
+        (start, end, key, data)
+        for start, end, key, data in graph.edges(keys=True, data=True)
+        if data.get("relation") == "alias-of" and (start in ends or end in ends)
+    ]
+    edges += [
+        (start, end, key, data)
+        for start, end, key, data in graph.edges(ends, keys=True, data=True)
+        if data["edge"] == "from"
+    ]
+    ends |= {end for edge in edges for end in edge[:2]}
+    ends |= {f"report:{data['report']}" for *_, data in edges if data["edge"] == "claim"}
+    part = graph.__class__(**graph.graph)
+    part.add_nodes_from((node, dict(graph.nodes[node])) for node in sorted(ends))
+    part.add_edges_from((*edge[:3], dict(edge[3])) for edge in sorted(edges, key=lambda e: e[:3]))
+    return part
+
+
 def report_of(graph: nx.MultiDiGraph, report: str) -> Report:
     """What the graph holds of a report (all but text, blocks and links), by its id."""
     node = f"report:{report}"
