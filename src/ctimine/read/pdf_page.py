@@ -1,0 +1,358 @@
+"""What stands on a PDF page: words with their places, ruling lines, links; what is hidden is not.
+
+PDFium says in which order the page's program writes its characters and where its lines end. The
+rest is geometry, in points with the origin at the lower left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pypdfium2.raw as pdfium
+
+MAX_OBJECTS: Final = 20_000
+"""Drawn objects of one page that are looked at for ruling lines; diagrams have more."""
+MAX_CHARACTERS: Final = 200_000
+"""Characters of one page that are read."""
+_NEST: Final = 4
+_TINY: Final = 1.5
+"""Text lower than this many points is not for people."""
+_WHITE: Final = 248
+_HYPHEN: Final = "\x02"
+"""PDFium's mark for a hyphen at the end of a line, with the two halves joined."""
+_FIXED_PITCH: Final = 1
+_MONO: Final = re.compile(
+    r"mono|courier|consol|menlo|typewriter|\bcode|fixed|andale", re.IGNORECASE
+)
+_BOLD: Final = re.compile(r"bold|black|heavy|semib|demi", re.IGNORECASE)
+_LIGATURES: Final = str.maketrans(
+    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+)
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+Matrix = tuple[float, float, float, float, float, float]
+
+
+@dataclasses.dataclass(slots=True)
+class Word:
+    """A word and its box; ``line`` is the number of its line in writing order."""
+
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+    size: float
+    bold: bool
+    mono: bool
+    line: int
+    url: str = ""
+
+    @property
+    def x(self) -> float:
+        """Middle, from left to right."""
+        return (self.left + self.right) / 2
+
+    @property
+    def y(self) -> float:
+        """Middle, from bottom to top."""
+        return (self.bottom + self.top) / 2
+
+
+@dataclasses.dataclass(slots=True)
+class Page:
+    """One page as it is seen: words in writing order, horizontal and vertical rules."""
+
+    width: float
+    height: float
+    words: list[Word]
+    across: list[tuple[float, float, float]]  # y, left, right
+    down: list[tuple[float, float, float]]  # x, bottom, top
+    dots: list[tuple[float, float]] = dataclasses.field(default_factory=list)  # drawn bullets
+    hidden: int = 0
+
+
+def open_page(page: Any) -> Page:
+    """The page of a PDFium document as :class:`Page`; the page object is closed afterwards."""
+    try:
+        width, height = page.get_size()
+        drawn = _Drawn(page, width, height)
+        words, hidden = _words(page, drawn)
+        _mark_links(page, words)
+        return Page(width, height, words, drawn.across, drawn.down, drawn.dots, hidden)
+    finally:
+        page.close()
+
+
+# -- ruling lines and what lies behind text --------------------------------------------------------
+
+
+class _Drawn:
+    """Paths and pictures of a page: rules for tables, grounds that white text is seen on."""
+
+    def __init__(self, page: Any, width: float, height: float) -> None:
+        self.across: list[tuple[float, float, float]] = []
+        self.down: list[tuple[float, float, float]] = []
+        self.grounds: list[Box] = []
+        self.dots: list[tuple[float, float]] = []
+        self.pictures: list[Box] = []
+        self.area = max(width * height, 1.0)
+        self._left = MAX_OBJECTS
+        count = pdfium.FPDFPage_CountObjects(page.raw)
+        objects = (pdfium.FPDFPage_GetObject(page.raw, number) for number in range(count))
+        self._take(objects, (1.0, 0.0, 0.0, 1.0, 0.0, 0.0), 0)
+
+    def _take(self, objects: Iterator[Any], matrix: Matrix, depth: int) -> None:
+        for item in objects:
+            self._left -= 1
+            if self._left < 0:
+                return
+            kind = pdfium.FPDFPageObj_GetType(item)
+            if kind == pdfium.FPDF_PAGEOBJ_PATH:
+                self._path(item, matrix)
+            elif kind in {pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING}:
+                box = _bounds(item, matrix)
+                if box:
+                    self.pictures.append(box)
+            elif kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _NEST:
+                count = pdfium.FPDFFormObj_CountObjects(item)
+                inside = (pdfium.FPDFFormObj_GetObject(item, n) for n in range(max(count, 0)))
+                self._take(inside, _product(_matrix(item), matrix), depth + 1)
+
+    def _path(self, item: Any, matrix: Matrix) -> None:
+        fill, stroke = ctypes.c_int(), ctypes.c_int()
+        if not pdfium.FPDFPath_GetDrawMode(item, fill, stroke) or not (fill.value or stroke.value):
+            return
+        box = _bounds(item, matrix)
+        if box is None:
+            return
+        left, bottom, right, top = box
+        wide, high = right - left, top - bottom
+        if 1 <= wide <= 6 and abs(wide - high) < 0.5:
+            self.dots.append(((left + right) / 2, (bottom + top) / 2))
+            return
+        if min(wide, high) <= 3.5:  # a rule, as a stroke or as a thin rectangle
+            if wide > high:
+                self.across.append(((bottom + top) / 2, left, right))
+            elif high > wide:
+                self.down.append(((left + right) / 2, bottom, top))
+            return
+        ground = bool(fill.value) and not _is_white(item)
+        if ground:
+            self.grounds.append(box)
+        segments = pdfium.FPDFPath_CountSegments(item)
+        if segments <= 5:
+            if (ground or stroke.value) and wide * high < 0.8 * self.area:
+                self.across += [(bottom, left, right), (top, left, right)]
+                self.down += [(left, bottom, top), (right, bottom, top)]
+        elif stroke.value and segments <= 400:
+            self._polyline(item, segments, _product(_matrix(item), matrix))
+
+    def _polyline(self, item: Any, segments: int, matrix: Matrix) -> None:
+        x, y = ctypes.c_float(), ctypes.c_float()
+        last: tuple[float, float] | None = None
+        for number in range(segments):
+            segment = pdfium.FPDFPath_GetPathSegment(item, number)
+            if not pdfium.FPDFPathSegment_GetPoint(segment, x, y):
+                return
+            at = _moved(x.value, y.value, matrix)
+            if pdfium.FPDFPathSegment_GetType(segment) == pdfium.FPDF_SEGMENT_LINETO and last:
+                (a, b), (c, d) = last, at
+                if abs(b - d) <= 1 < abs(a - c):
+                    self.across.append((b, min(a, c), max(a, c)))
+                elif abs(a - c) <= 1 < abs(b - d):
+                    self.down.append((a, min(b, d), max(b, d)))
+            last = at
+
+    def shows_white(self, x: float, y: float) -> bool:
+        """Whether something that is not white lies at the place."""
+        return any(
+            left <= x <= right and bottom <= y <= top
+            for boxes in (self.grounds, self.pictures)
+            for left, bottom, right, top in boxes
+        )
+
+    def scanned(self) -> bool:
+        """Whether pictures cover most of the page, so that invisible text may be their OCR."""
+        covered = sum((r - left) * (top - b) for left, b, r, top in self.pictures)
+        return covered > self.area / 2
+
+
+def _bounds(item: Any, matrix: Matrix) -> Box | None:
+    edges = [ctypes.c_float() for _ in range(4)]
+    if not pdfium.FPDFPageObj_GetBounds(item, *edges):
+        return None
+    left, bottom, right, top = (edge.value for edge in edges)
+    if matrix == (1.0, 0.0, 0.0, 1.0, 0.0, 0.0):
+        return left, bottom, right, top
+    corners = [_moved(x, y, matrix) for x in (left, right) for y in (bottom, top)]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _matrix(item: Any) -> Matrix:
+    found = pdfium.FS_MATRIX()
+    if not pdfium.FPDFPageObj_GetMatrix(item, found):
+        return (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+    return (found.a, found.b, found.c, found.d, found.e, found.f)
+
+
+def _product(first: Matrix, then: Matrix) -> Matrix:
+    a, b, c, d, e, f = first
+    p, q, r, s, t, u = then
+    return (
+        a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s,
+        e * p + f * r + t, e * q + f * s + u,
+    )  # fmt: skip
+
+
+def _moved(x: float, y: float, matrix: Matrix) -> tuple[float, float]:
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
+
+
+def _is_white(item: Any) -> bool:
+    parts = [ctypes.c_uint() for _ in range(4)]
+    if not pdfium.FPDFPageObj_GetFillColor(item, *parts):
+        return False
+    red, green, blue, alpha = (part.value for part in parts)
+    return min(red, green, blue) >= _WHITE or alpha < 8
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _words(page: Any, drawn: _Drawn) -> tuple[list[Word], int]:
+    text = page.get_textpage()
+    try:
+        return _Characters(text.raw, drawn, page.get_size()).words()
+    finally:
+        text.close()
+
+
+class _Characters:
+    """The characters of one page, gathered to words."""
+
+    def __init__(self, raw: Any, drawn: _Drawn, size: tuple[float, float]) -> None:
+        self.raw = raw
+        self.drawn = drawn
+        self.width, self.height = size
+        self.fonts: dict[tuple[bytes, int], tuple[bool, bool]] = {}
+        self.name = ctypes.create_string_buffer(256)
+
+    def words(self) -> tuple[list[Word], int]:
+        get = pdfium.FPDFText_GetUnicode
+        raw = self.raw
+        codes = [get(raw, at) for at in range(min(_count(raw), MAX_CHARACTERS))]
+        words: list[Word] = []
+        hidden = 0
+        line = start = 0
+        ends = {0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x02, 0xFFFE}
+        for at, code in enumerate([*codes, 0x0A]):
+            if code not in ends:
+                continue
+            hyphen = code in {0x02, 0xFFFE}
+            if at > start:
+                word = self._word(codes[start:at], start, at - 1, line)
+                if word is None:
+                    hidden += 1
+                else:
+                    word.text += "-" if hyphen else ""
+                    words.append(word)
+            if hyphen or code == 0x0A:
+                line += 1
+            start = at + 1
+        return words, hidden
+
+    def _word(self, codes: list[int], first: int, last: int, line: int) -> Word | None:
+        """The word, or None if it is not to be seen."""
+        raw = self.raw
+        a, b = pdfium.FS_RECTF(), pdfium.FS_RECTF()
+        pdfium.FPDFText_GetLooseCharBox(raw, first, a)
+        pdfium.FPDFText_GetLooseCharBox(raw, last, b)
+        left, right = min(a.left, b.left), max(a.right, b.right)
+        bottom, top = min(a.bottom, b.bottom), max(a.top, b.top)
+        bold, mono = self._font(first)
+        if first != last and mono:
+            mono = self._font(last)[1]
+        word = Word(
+            _text(codes), left, bottom, right, top, round(top - bottom, 1), bold, mono, line
+        )
+        return None if self._is_hidden(first, word) else word
+
+    def _font(self, at: int) -> tuple[bool, bool]:
+        """Whether the character is bold, and whether its font is of one width."""
+        flags = ctypes.c_int()
+        size = pdfium.FPDFText_GetFontInfo(self.raw, at, self.name, 256, flags)
+        weight = pdfium.FPDFText_GetFontWeight(self.raw, at)
+        key = (self.name.raw[: max(min(size, 256) - 1, 0)], flags.value | weight << 20)
+        known = self.fonts.get(key)
+        if known is None:
+            name = key[0].decode("utf-8", "replace")
+            bold = bool(_BOLD.search(name)) or weight >= 600
+            mono = bool(flags.value & _FIXED_PITCH) or bool(_MONO.search(name))
+            known = self.fonts[key] = (bold, mono)
+        return known
+
+    def _is_hidden(self, at: int, word: Word) -> bool:
+        if word.top - word.bottom < _TINY and word.right - word.left < 4 * _TINY * len(word.text):
+            return True
+        x, y = word.x, word.y
+        if not (-2 <= x <= self.width + 2 and -2 <= y <= self.height + 2):
+            return True
+        thing = pdfium.FPDFText_GetTextObject(self.raw, at)
+        mode = pdfium.FPDFTextObj_GetTextRenderMode(thing) if thing else 0
+        if mode in {pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP}:
+            return not self.drawn.scanned()
+        if mode not in {pdfium.FPDF_TEXTRENDERMODE_FILL, pdfium.FPDF_TEXTRENDERMODE_FILL_CLIP}:
+            return False
+        parts = [ctypes.c_uint() for _ in range(4)]
+        if not pdfium.FPDFText_GetFillColor(self.raw, at, *parts):
+            return False
+        red, green, blue, alpha = (part.value for part in parts)
+        if alpha < 8:
+            return True
+        return min(red, green, blue) >= _WHITE and not self.drawn.shows_white(x, y)
+
+
+def _count(raw: Any) -> int:
+    return max(int(pdfium.FPDFText_CountChars(raw)), 0)
+
+
+def _text(codes: list[int]) -> str:
+    text = "".join(map(chr, codes))
+    if any(0xD800 <= code < 0xE000 for code in codes):  # halves of a character beyond U+FFFF
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.translate(_LIGATURES)
+
+
+# -- links -----------------------------------------------------------------------------------------
+
+
+def _mark_links(page: Any, words: list[Word]) -> None:
+    document = page.pdf.raw
+    position, link = ctypes.c_int(0), pdfium.FPDF_LINK()
+    boxes: list[tuple[Box, str]] = []
+    while len(boxes) < 2000 and pdfium.FPDFLink_Enumerate(page.raw, position, link):
+        rect = pdfium.FS_RECTF()
+        action = pdfium.FPDFLink_GetAction(link)
+        if not action or not pdfium.FPDFLink_GetAnnotRect(link, rect):
+            continue
+        size = pdfium.FPDFAction_GetURIPath(document, action, None, 0)
+        if not 1 < size <= 4096:
+            continue
+        buffer = ctypes.create_string_buffer(size)
+        pdfium.FPDFAction_GetURIPath(document, action, buffer, size)
+        url = buffer.value.decode("utf-8", "replace").strip()
+        if re.match(r"https?://", url):
+            bottom, top = sorted((rect.bottom, rect.top))
+            boxes.append(((rect.left, bottom, rect.right, top), url))
+    for word in words if boxes else ():
+        for (left, bottom, right, top), url in boxes:
+            if left <= word.x <= right and bottom <= word.y <= top:
+                word.url = url
+                break
