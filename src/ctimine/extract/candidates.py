@@ -1,0 +1,295 @@
+"""Names found in raw text by one automaton, at exact offsets, with their boundaries checked.
+
+Reports write names as they like: ``Fancy Bear``, ``FANCY-BEAR``, ``Fancybear``, ``APT 29``, with
+typographic hyphens, zero-width spaces, or a line break in the middle. So text and names are folded
+in the same way, character by character, and each folded character keeps its offset. What an
+Aho-Corasick automaton finds in the folded text (Aho & Corasick, 1975) counts only if it begins and
+ends at a word boundary of the raw text, and if every gap in it stands where the name has one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Generic, TypeVar
+
+import ahocorasick_rs
+import numpy as np
+import numpy.typing as npt
+
+_UNKNOWN: Final = 0xFFFFFFFF
+_MANY: Final = 0xFFFFFFFE
+_DROPPED: Final = 0xFFFFFFFD
+_SEPARATORS: Final = "-_.'’`´‘\u2010\u2011\u2012\u2013\u2014\u2015"
+_TABLE: Final[npt.NDArray[np.uint32]] = np.full(0x110000, _UNKNOWN, dtype=np.uint32)
+_EXPANDED: Final[dict[int, list[int]]] = {}
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
+_GAP: Final = re.compile(
+    rf"[ \t\u00a0\u2009\u202f]{{1,2}}|[{re.escape(_SEPARATORS)}]|[ \t]*\n[ \t]*|"
+    r"[-\u2010\u2011]\n[ \t]*|\. "
+)
+_BROKEN_WORD: Final = re.compile(r"[-\u2010\u2011]\n[ \t]*")
+
+
+def _fill(points: Iterable[int]) -> None:
+    for point in points:
+        char = chr(point)
+        category = unicodedata.category(char)
+        if category == "Cs":
+            _TABLE[point] = 0xFFFD
+            continue
+        if char.isspace() or char in _SEPARATORS or category in {"Cf", "Mn"}:
+            _TABLE[point] = _DROPPED
+            continue
+        plain = [
+            ord(part)
+            for part in unicodedata.normalize("NFKD", char).casefold()
+            if unicodedata.category(part) not in {"Mn", "Cf"} and not part.isspace()
+        ]
+        if len(plain) == 1:
+            _TABLE[point] = plain[0]
+        elif plain:
+            _EXPANDED[point] = plain
+            _TABLE[point] = _MANY
+        else:
+            _TABLE[point] = _DROPPED
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Folded:
+    """A text without case, marks and separators; ``offsets`` say where each character stood."""
+
+    text: str
+    offsets: npt.NDArray[np.intp]
+
+
+def squash(text: str) -> Folded:
+    """The folded text with the offset of each of its characters in ``text``.
+
+    >>> folded = squash("Fancy-BEAR (ﬁn 7)")
+    >>> folded.text, int(folded.offsets[5])
+    ('fancybear(fin7)', 6)
+    """
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    mapped = _TABLE[points]
+    unknown = mapped == _UNKNOWN
+    if unknown.any():
+        _fill(set(points[unknown].tolist()))
+        mapped = _TABLE[points]
+    many = np.flatnonzero(mapped == _MANY)
+    offsets = np.arange(len(points))
+    if len(many):
+        counts = np.ones(len(points), dtype=np.intp)
+        counts[many] = [len(_EXPANDED[int(points[at])]) for at in many]
+        offsets = np.repeat(offsets, counts)
+        mapped = mapped[offsets]
+        starts = np.cumsum(counts) - counts
+        for at in many:
+            for step, point in enumerate(_EXPANDED[int(points[at])]):
+                mapped[starts[at] + step] = point
+    kept = mapped != _DROPPED
+    return Folded(mapped[kept].tobytes().decode("utf-32-le"), offsets[kept])
+
+
+Entry = TypeVar("Entry")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hit(Generic[Entry]):
+    """A place of the text where a name of the lexicon stands."""
+
+    start: int
+    end: int
+    quote: str
+    entry: Entry
+
+
+@dataclasses.dataclass(slots=True)
+class _Key(Generic[Entry]):
+    entry: Entry
+    breaks: set[int]
+    """Where the folded name may be broken by one separator, in any case …"""
+    humps: set[int]
+    """… and where only if a capital follows: ``MuddyWater`` may be written ``Muddy Water``."""
+
+
+class Lexicon(Generic[Entry]):
+    """Names with what they stand for, to be found in texts.
+
+    ``names`` pairs each written form with a key object; forms that fold alike share the object of
+    the first. Names that fold to fewer than ``short`` characters are found only as written (and in
+    capitals), since folded they stand inside half of all words.
+
+    >>> lexicon = Lexicon([("Fancy Bear", "G0007"), ("At", "T1053.002")])
+    >>> [(hit.quote, hit.entry) for hit in lexicon.find("At noon FANCYBEAR met a bear at sea.")]
+    [('At', 'T1053.002'), ('FANCYBEAR', 'G0007')]
+    """
+
+    def __init__(self, names: Iterable[tuple[str, Entry]], *, short: int = 5) -> None:
+        keys: dict[str, _Key[Entry]] = {}
+        exact: dict[str, Entry] = {}
+        for written, entry in names:
+            folded = squash(written)
+            if not folded.text:
+                continue
+            if len(folded.text) < short and folded.text.isascii():
+                for form in dict.fromkeys((written, written.upper(), written.capitalize())):
+                    exact.setdefault(form, entry)
+                continue
+            key = keys.setdefault(folded.text, _Key(entry, set(), set()))
+            breaks, humps = _breaks(written, folded)
+            key.breaks |= breaks
+            key.humps |= humps
+        self._keys = list(keys.values())
+        self._exact = list(exact.values())
+        kind = ahocorasick_rs.Implementation.DFA
+        self._folded: Any = ahocorasick_rs.AhoCorasick(list(keys), implementation=kind)
+        self._raw: Any = ahocorasick_rs.AhoCorasick(list(exact), implementation=kind)
+
+    def find(self, text: str, folded: Folded | None = None) -> list[Hit[Entry]]:
+        """All names at word boundaries, by start, the longer before the shorter."""
+        folded = folded or squash(text)
+        offsets = folded.offsets
+        hits = []
+        for index, first, last in self._folded.find_matches_as_indexes(
+            folded.text, overlapping=True
+        ):
+            start, end = int(offsets[first]), int(offsets[last - 1]) + 1
+            if not at_boundaries(text, start, end):
+                continue
+            key = self._keys[index]
+            if end - start != last - first and not _gaps_fit(text, offsets, first, last, key):
+                continue
+            hits.append(Hit(start, end, text[start:end], key.entry))
+        raw = text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+        for index, start, end in self._raw.find_matches_as_indexes(raw, overlapping=True):
+            if at_boundaries(text, start, end):
+                hits.append(Hit(start, end, text[start:end], self._exact[index]))
+        hits.sort(key=lambda hit: (hit.start, -hit.end))
+        return hits
+
+
+def at_boundaries(text: str, start: int, end: int) -> bool:
+    """Whether ``start:end`` stands as words of its own.
+
+    >>> at_boundaries("UNC2452's", 0, 7), at_boundaries("a misleading", 5, 9)
+    (True, False)
+    """
+    if start and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        before = text[start - 1]
+        # _Turla_ is emphasis; report_Turla is not
+        if before != "_" or not (end < len(text) and text[end] == "_"):
+            return False
+        return start < 2 or not text[start - 2].isalnum()
+    if end < len(text):
+        after = text[end]
+        if after == "_":
+            return end + 1 == len(text) or not text[end + 1].isalnum()
+        # In scripts without spaces a Latin name may touch the next character.
+        return not after.isalnum() or (text[end - 1].isascii() and ord(after) > 0x2E7F)
+    return True
+
+
+def _breaks(written: str, folded: Folded) -> tuple[set[int], set[int]]:
+    """Positions in the folded name before which a separator may stand."""
+    breaks, humps = set(), set()
+    for at in range(1, len(folded.text)):
+        left, right = int(folded.offsets[at - 1]), int(folded.offsets[at])
+        before, after = written[left], written[right]
+        if right - left > 1 or (before.isdigit() != after.isdigit()):
+            breaks.add(at)
+        elif before.islower() and after.isupper():
+            humps.add(at)
+    return breaks, humps
+
+
+def _gaps_fit(
+    text: str, offsets: npt.NDArray[np.intp], first: int, last: int, key: _Key[Any]
+) -> bool:
+    """Whether each separator in the raw text stands where the name has or may have one."""
+    for at in range(first + 1, last):
+        left, right = int(offsets[at - 1]), int(offsets[at])
+        if right - left <= 1:
+            continue
+        gap = text[left + 1 : right]
+        if not gap.isascii():
+            gap = "".join(
+                char
+                for char in _INVISIBLE.sub("", gap)
+                if unicodedata.category(char) not in {"Mn", "Cf"}
+            )
+            if not gap:
+                continue
+        if _BROKEN_WORD.fullmatch(gap):
+            continue
+        place = at - first
+        if place not in key.breaks and not (place in key.humps and text[right].isupper()):
+            return False
+        if not _GAP.fullmatch(gap):
+            return False
+        if gap == ". " and not text[left].isupper():
+            return False  # "… at sea. Turtle …" is the end of a sentence
+    return True
+
+
+_URL: Final = re.compile(
+    r"(?:[a-z][a-z0-9+.-]{1,9}|hxxps?|[a-z]{2,6}\[?:\]?)://|^\W*www\.|"
+    r"^\W*(?:[\w-]+\[?\.\]?)+(?:[a-z]{2,8})(?::\d+)?/",
+    re.IGNORECASE,
+)
+_PATH: Final = re.compile(
+    r"\\\w|^[\"'`(\[<]*(?:~|\.{1,2}|[A-Za-z]:|%\w+%|\$\w+)?/(?=\S*/)|^[\"'`(\[<]*[A-Za-z]:[\\/]|%\w+%"
+)
+_ENDING: Final = re.compile(
+    r"\[?\.\]?(?:exe|dll|sys|bin|ps1|psm1|bat|vbs?|js|jar|zip|rar|7z|docx?|xlsx?|pptx?|pdf|txt|md|"
+    r"html?|php|aspx?|jsp|lnk|msi|dat|tmp|log|png|jpe?g|gif|py|sh|so|ya?ml|json|xml|csv|iso|cab|hta|"
+    r"scr|com|net|org|info|biz|io|ru|cn|ir|kr|us|uk|de|xyz|top|site|online|club|me|co|cc|tk|ml|dev|"
+    r"app|cloud|live|pro|su|in|eu)\b(?!\.\w)",
+    re.IGNORECASE,
+)
+_SLUG: Final = re.compile(r"[\W_]*[a-z0-9]+(?:[-_][a-z0-9]+){3,}[\W_]*")
+
+
+def is_address(text: str, start: int, end: int) -> bool:
+    """Whether ``start:end`` stands inside an address, a path, a file name, a mail or a slug.
+
+    >>> text = "See https://a.example/turla-returns and turla.exe, not Turla."
+    >>> [is_address(text, at, at + 5) for at in (22, 40, 55)]
+    [True, True, False]
+    """
+    left = start
+    while left and start - left < 300 and not text[left - 1].isspace():
+        left -= 1
+    right = end
+    while right < len(text) and right - end < 300 and not text[right].isspace():
+        right += 1
+    if left == start and right - end <= 1:
+        return False
+    token = text[left:right]
+    before = token[: start - left]
+    if "@" in token and re.search(r"@$|\w@[\w-]+\[?\.", token):
+        return True
+    if _ENDING.match(text, end):
+        return True
+    if before and (_URL.search(before) or _PATH.search(token)):
+        return True
+    if before and re.search(r"\w\[?\.\]?$", before):
+        return True
+    return bool("-" in token or "_" in token) and bool(_SLUG.fullmatch(token))
+
+
+def outermost(hits: Iterable[Hit[Entry]]) -> Iterator[Hit[Entry]]:
+    """Of hits sorted by start and length, those that no longer one covers.
+
+    >>> hits = [Hit(0, 10, "Fancy Bear", 1), Hit(6, 10, "Bear", 2)]
+    >>> [hit.quote for hit in outermost(hits)]
+    ['Fancy Bear']
+    """
+    reached = -1
+    for hit in hits:
+        if hit.end > reached:
+            yield hit
+            reached = hit.end
