@@ -60,7 +60,7 @@ def find_tables(page: Page) -> tuple[list[Table], list[Word]]:
             tables.append(table)
             used |= _ids(table)
     rest = [word for word in words if id(word) not in used]
-    for table in _aligned(rest):
+    for table in _aligned([word for word in rest if not word.mono]):  # code aligns, too
         tables.append(table)
         used |= _ids(table)
     tables.sort(key=lambda table: table.line)
@@ -126,7 +126,9 @@ def _grids(across: list[Rule], down: list[Rule]) -> list[tuple[list[Rule], list[
 
 
 def _in_grid(grid: tuple[list[Rule], list[Rule]], words: Sequence[Word]) -> Table | None:
-    across, down = grid
+    across, down = _framed(*grid)
+    if not across or not down:
+        return None
     ys = _steps(rule[0] for rule in across)
     xs = _steps(rule[0] for rule in down)
     if len(ys) < 2 or len(xs) < 3:
@@ -148,6 +150,27 @@ def _in_grid(grid: tuple[list[Rule], list[Rule]], words: Sequence[Word]) -> Tabl
         low = len(ys) - 1 - _index(ys, max(below)) if below else row + 1
         spans[row, column] = max(low - row, 1)
     return _table(cells, xs, spans)
+
+
+def _framed(across: list[Rule], down: list[Rule]) -> tuple[list[Rule], list[Rule]]:
+    """The rules that frame cells: not the grounds of words, underlines and strokes inside of them.
+
+    A column's edge runs along a third of the table's height; a row's edge ends at columns' edges.
+    """
+    low, high = min(rule[1] for rule in down), max(rule[2] for rule in down)
+    edges = [
+        x
+        for x in {rule[0] for rule in down}
+        if sum(rule[2] - rule[1] for rule in down if rule[0] == x) >= (high - low) / 3
+    ]
+
+    def at_edge(x: float) -> bool:
+        return any(abs(x - edge) <= 4 for edge in edges)
+
+    return (
+        [rule for rule in across if at_edge(rule[1]) and at_edge(rule[2])],
+        [rule for rule in down if rule[0] in edges],
+    )
 
 
 def _steps(places: Iterable[float]) -> list[float]:
