@@ -59,7 +59,6 @@ def test_a_document_that_cannot_be_read_is_named_and_the_exit_code_says_so(repor
     [
         (["mine", "nowhere"], "nowhere"),
         (["mine", "--technique", "T9999"], "T9999"),
-        (["mine", "--flavour", "sweet"], "sweet"),
         (["mine", "--attack", "3.0"], "3.0"),
         (["attack", "load", "nowhere.json"], "nowhere.json"),
     ],
@@ -69,3 +68,9 @@ def test_a_wrong_word_is_one_line_that_names_it(arguments, word, tmp_path):
     assert done.returncode == 1
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_option_is_wrong_usage(tmp_path):
+    done = ctimine("mine", "--flavour", "sweet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "sweet" in done.stderr

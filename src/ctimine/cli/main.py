@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -40,7 +40,8 @@ def mine_command(
         str, typer.Option(help="Print and export this technique and its sub-techniques only.")
     ] = "",
     flavour: Annotated[
-        str, typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp.")
+        Literal["plain", "misp"],
+        typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp."),
     ] = "plain",
     with_cited: Annotated[
         bool,
@@ -69,8 +70,6 @@ def mine_command(
     catalogue = load_attack(attack or None)
     if technique and technique.upper() not in catalogue:
         raise InputError("no such technique in ATT&CK " + catalogue.version, subject=technique)
-    if flavour not in {"plain", "misp"}:
-        raise InputError("must be plain or misp", subject=f"--flavour {flavour}")
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -59,7 +59,7 @@ def in_pool(
         initargs=(build, arguments, megabytes),
         context=context,
     )
-    under_way: collections.deque[tuple[Item, Future[Result]]] = collections.deque()
+    under_way: collections.deque[tuple[Item, Future[Result | CtimineError]]] = collections.deque()
     try:
         for item in items:
             # The first item of a worker also pays for its imports; they are not the document's.
@@ -88,7 +88,7 @@ def _attempt(
 
 
 def _finished(
-    pair: tuple[Item, Future[Result]],
+    pair: tuple[Item, Future[Result | CtimineError]],
     subject: Callable[[Item], str],
     seconds: float,
     megabytes: int,

@@ -174,8 +174,10 @@ def _assembled(
     kept, copies = fold_results([(one.report, one.mentions, one.claims) for one in mined])
     results = list(_with_own_ids(kept))
     for report, _, _ in results:
-        state = "read" if report.kind in {"report", "mapping"} else "not-a-report"
-        outcomes.append(Outcome(report.item, state, "" if state == "read" else report.kind))
+        if report.kind in {"report", "mapping"}:
+            outcomes.append(Outcome(report.item, "read"))
+        else:
+            outcomes.append(Outcome(report.item, "not-a-report", report.kind))
     outcomes.extend(
         Outcome(
             copy.item,
