@@ -94,7 +94,13 @@ def marked(source: str, *, title: str = "", kind: str = "report", report: str = 
                 mention_kind, basis = KINDS[match.group(1)]
                 mentions.append(
                     Mention(
-                        report, len(text), len(text) + len(shown), shown, mention_kind, key, basis,
+                        report,
+                        len(text),
+                        len(text) + len(shown),
+                        shown,
+                        mention_kind,
+                        key,
+                        basis,
                         name=shown,
                     )
                 )
@@ -106,7 +112,10 @@ def marked(source: str, *, title: str = "", kind: str = "report", report: str = 
                         path.pop()
                 blocks.append(
                     Block(
-                        what, start, len(text), level=level,
+                        what,
+                        start,
+                        len(text),
+                        level=level,
                         path=tuple(words for _, words in path),
                         table=table if what == "table_cell" else -1,
                         row=row if what == "table_cell" else -1,

@@ -34,16 +34,20 @@ STATEMENTS = [
     ("Silver Raven (also known as Storm-9931, UNC99021) came by mail.", BOTH),
     ("Silver Raven (aka Storm-9931 / UNC99021) came by mail.", BOTH),
     ("Silver Raven (a.k.a. Storm-9931 and UNC99021) came by mail.", BOTH),
-    ("Silver Raven, tracked by Quill Labs as Storm-9931, came by mail.",
-     {"name:silverraven alias-of name:storm9931"}),
-    ("Quill Labs tracks Silver Raven as Storm-9931.",
-     {"name:silverraven alias-of name:storm9931"}),
-    ("Silver Raven, which Quill Labs calls Storm-9931, came by mail.",
-     {"name:silverraven alias-of name:storm9931"}),
-    ("Storm-9931 is another name for Silver Raven.",
-     {"name:silverraven alias-of name:storm9931"}),
-    ("Storm-9931 is Microsoft's name for Silver Raven.",
-     {"name:silverraven alias-of name:storm9931"}),
+    (
+        "Silver Raven, tracked by Quill Labs as Storm-9931, came by mail.",
+        {"name:silverraven alias-of name:storm9931"},
+    ),
+    ("Quill Labs tracks Silver Raven as Storm-9931.", {"name:silverraven alias-of name:storm9931"}),
+    (
+        "Silver Raven, which Quill Labs calls Storm-9931, came by mail.",
+        {"name:silverraven alias-of name:storm9931"},
+    ),
+    ("Storm-9931 is another name for Silver Raven.", {"name:silverraven alias-of name:storm9931"}),
+    (
+        "Storm-9931 is Microsoft's name for Silver Raven.",
+        {"name:silverraven alias-of name:storm9931"},
+    ),
     (f"{APT29} is also known as Harbour Goose.", {"G0016 alias-of name:harbourgoose"}),
     (f"{APT29} (also tracked as Cozy Bear) came by mail.", {"G0016 alias-of name:cozybear"}),
     (f"{APT29} corresponds to Storm-9931.", {"G0016 alias-of name:storm9931"}),
@@ -103,7 +107,8 @@ def test_a_column_of_anything_else_never_makes_an_alias(header):
 def test_a_line_of_aliases_speaks_of_the_page():
     source = f"# {APT29}\n\nAliases: Harbour Goose, Storm-9931.\n\nIt is old."
     assert said(source, title="APT29") == {
-        "G0016 alias-of name:harbourgoose", "G0016 alias-of name:storm9931",
+        "G0016 alias-of name:harbourgoose",
+        "G0016 alias-of name:storm9931",
     }
 
 
@@ -113,7 +118,8 @@ def test_items_under_a_heading_of_aliases_speak_of_the_page():
         "- Storm-9931: a campaign name, not an actor-level alias"
     )
     assert said(source, title="APT29") == {
-        "G0016 alias-of name:harbourgoose", "G0016 alias-of name:storm9931 negated",
+        "G0016 alias-of name:harbourgoose",
+        "G0016 alias-of name:storm9931 negated",
     }
 
 

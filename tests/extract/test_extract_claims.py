@@ -58,15 +58,21 @@ SENTENCES = [
     (f"{APT29}: {T}", {"G0016 T1102.001 reported"}),
     # several actors, one agent
     (f"Unlike {APT28}, {APT29} used {T}.", {"G0016 T1102.001 reported"}),
-    (f"{APT29} used {T}, while {APT28} used {T2}.",
-     {"G0016 T1102.001 reported", "G0007 T1059.001 reported"}),
+    (
+        f"{APT29} used {T}, while {APT28} used {T2}.",
+        {"G0016 T1102.001 reported", "G0007 T1059.001 reported"},
+    ),
     (f"{APT28} read mail; {APT29} used {T}.", {"G0016 T1102.001 reported"}),
     (f"{APT29} used {T}, much like {APT28}.", {"G0016 T1102.001 reported"}),
-    (f"{APT29} used {T} against the agency that {APT28} had watched.",
-     {"G0016 T1102.001 reported"}),
+    (
+        f"{APT29} used {T} against the agency that {APT28} had watched.",
+        {"G0016 T1102.001 reported"},
+    ),
     # pronouns
-    (f"{APT29} used {T}; it also used {T2}.",
-     {"G0016 T1102.001 reported", "G0016 T1059.001 reported"}),
+    (
+        f"{APT29} used {T}; it also used {T2}.",
+        {"G0016 T1102.001 reported", "G0016 T1059.001 reported"},
+    ),
     (f"{APT29} came by mail. The group then used {T}.", {"G0016 T1102.001 reported"}),
     (f"{APT29} came by mail. They used {T}.", {"G0016 T1102.001 reported"}),
     # stances go along
@@ -120,7 +126,10 @@ def test_a_claim_quotes_its_sentence_and_says_where_its_parts_stand():
     assert report.text[slice(*claim.subject_at)] == "APT29"
     assert report.text[slice(*claim.object_at)] == "T1102.001"
     assert (claim.rule, claim.basis, claim.time, claim.via) == (
-        "subject", "id", "In May 2024", "telegram",
+        "subject",
+        "id",
+        "In May 2024",
+        "telegram",
     )
 
 
@@ -200,7 +209,9 @@ def test_a_report_about_who_somebody_poses_as_is_not_about_that_actor():
 
 
 def test_a_heading_gives_its_section_an_actor():
-    source = f"# Two groups\n\n## {APT28}\n\nMail came first ({T}).\n\n## {APT29}\n\nScripts ran ({T2})."
+    source = (
+        f"# Two groups\n\n## {APT28}\n\nMail came first ({T}).\n\n## {APT29}\n\nScripts ran ({T2})."
+    )
     assert uses(source) == {"G0007 T1102.001 reported", "G0016 T1059.001 reported"}
 
 
@@ -221,14 +232,16 @@ def test_another_actor_in_the_sentence_keeps_it_from_the_main_actor():
 def test_a_sentence_before_a_list_gives_its_items_an_actor():
     source = f"{APT29} used the following techniques:\n- {T}\n- {T2}"
     assert by_rule(source) == {
-        ("G0016", "T1102.001"): "lead-in", ("G0016", "T1059.001"): "lead-in",
+        ("G0016", "T1102.001"): "lead-in",
+        ("G0016", "T1059.001"): "lead-in",
     }
 
 
 def test_a_row_with_an_actor_column_speaks_of_the_actors_in_it():
     source = f"| Technique | Actor |\n| {T} | {APT28} / {APT29} |"
     assert by_rule(source) == {
-        ("G0007", "T1102.001"): "row-actor", ("G0016", "T1102.001"): "row-actor",
+        ("G0007", "T1102.001"): "row-actor",
+        ("G0016", "T1102.001"): "row-actor",
     }
 
 
@@ -284,7 +297,8 @@ def test_a_broken_id_makes_no_claim():
     report, mentions = marked(f"{APT29} used {T}.")
     broken = [
         Mention(**{**_fields(m), "concept": "", "problem": "unknown-id"})
-        if m.kind == "technique" else m
+        if m.kind == "technique"
+        else m
         for m in mentions
     ]
     assert find_claims(report, broken, NAMES) == ()
@@ -303,7 +317,10 @@ MAPPING = (
 def test_a_mapping_row_names_its_source_and_its_confidence():
     (claim,) = claims_of(MAPPING.replace("{}", T), kind="mapping")
     assert (claim.subject, claim.object, claim.basis, claim.rule) == (
-        "G0016", "T1102.001", "mapping", "mapping-row",
+        "G0016",
+        "T1102.001",
+        "mapping",
+        "mapping-row",
     )
     assert claim.said_by == "Vendor May 2020"
     high = claims_of(MAPPING.replace("{}", T).replace("Low", "High"), kind="mapping")[0]
@@ -334,7 +351,9 @@ DENIALS = [
 def test_a_denied_attribution_is_a_claim_of_its_own(sentence):
     (claim,) = [c for c in claims_of(sentence) if c.relation != "uses"]
     assert (claim.relation, claim.object, claim.stance) == (
-        "not-attributed-to", "G0007", "reported",
+        "not-attributed-to",
+        "G0007",
+        "reported",
     )
 
 
@@ -354,10 +373,36 @@ def test_a_campaign_and_a_tool_may_be_attributed():
 
 @given(
     st.lists(
-        st.sampled_from([
-            APT28, APT29, T, T2, BEACON, "used", "by", "and", ",", ";", "the group", "did not", "it",
-            "(", ")", "unlike", "of", "'s", ".", "\n", "\n- ", "\n| ", "\n# ", "via Telegram", "é", "🦅",
-        ]),
+        st.sampled_from(
+            [
+                APT28,
+                APT29,
+                T,
+                T2,
+                BEACON,
+                "used",
+                "by",
+                "and",
+                ",",
+                ";",
+                "the group",
+                "did not",
+                "it",
+                "(",
+                ")",
+                "unlike",
+                "of",
+                "'s",
+                ".",
+                "\n",
+                "\n- ",
+                "\n| ",
+                "\n# ",
+                "via Telegram",
+                "é",
+                "🦅",
+            ]
+        ),
         max_size=25,
     )
 )
@@ -377,3 +422,18 @@ def test_claims_are_the_same_on_every_run():
 
 def test_a_report_without_mentions_makes_no_claim():
     assert find_claims(Report("r", "s", "i", "Nothing here."), (), NAMES) == ()
+
+
+def test_a_column_of_tools_gives_its_rows_actor_the_tools():
+    source = f"| Tool | Actor | Type |\n| {BEACON} | {APT29} | Framework |"
+    assert uses(source) == {"G0016 S0154 reported"}
+
+
+def test_a_column_of_tools_in_a_report_on_one_actor_speaks_of_it():
+    source = f"# {APT29}\n\n{APT29} is old.\n\n| Malware | Type |\n| {BEACON} | Framework |"
+    assert uses(source, title="APT29") == {"G0016 S0154 reported"}
+
+
+def test_a_row_of_a_tool_and_a_technique_speaks_of_the_tool():
+    source = f"| Malware | Technique | Use |\n| {BEACON} | {T} | Reads a page |"
+    assert uses(source) == {"S0154 T1102.001 reported"}

@@ -326,7 +326,9 @@ def test_everything_in_an_exercise_is_an_example():
 def test_a_guide_keeps_what_a_named_actor_did():
     title = "Hunting in proxy logs"
     head = f"# {title}\n\nThis guide helps defenders to find implants.\n\n## Background\n\n"
-    assert stance_of(head + f"The technique {T} hides in plain sight.", title=title) == "recommended"
+    assert (
+        stance_of(head + f"The technique {T} hides in plain sight.", title=title) == "recommended"
+    )
     told = head + f"In 2021 [[a:G0016|APT29]] used {T} against an agency."
     assert stance_of(told, title=title) == "reported"
 
@@ -347,5 +349,8 @@ def test_stance_never_changes_anything_else_of_a_mention(text, start, length):
     mention = Mention("r", start, end, text[start:end], "technique", "T1102", "id")
     (judged,) = set_stance(Report("r", "s", "i", text), [mention])
     assert (judged.start, judged.end, judged.quote, judged.key) == (
-        mention.start, mention.end, mention.quote, mention.key,
+        mention.start,
+        mention.end,
+        mention.quote,
+        mention.key,
     )

@@ -62,9 +62,7 @@ def _inflected(verb: str) -> set[str]:
     return {verb, verb + "s", verb + "ed", verb + "ing", doubled + "ed", doubled + "ing"}
 
 
-_FORMS: Final = frozenset(
-    {form for verb in _VERBS for form in _inflected(verb)} | set(_IRREGULAR)
-)
+_FORMS: Final = frozenset({form for verb in _VERBS for form in _inflected(verb)} | set(_IRREGULAR))
 _LINKING: Final = frozenset(
     "is are was were has have had did does do may might could can will would should must been be "
     "being to not never also often typically frequently primarily mainly then later likely "
@@ -136,7 +134,8 @@ _GENERIC: Final = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE: Final = re.compile(
-    r";|\bwhereas\b|\bwhile\b|\bbut\b|\bhowever\b|\balthough\b|—|\s–\s|: (?=[A-Za-z])", re.IGNORECASE
+    r";|\bwhereas\b|\bwhile\b|\bbut\b|\bhowever\b|\balthough\b|—|\s–\s|: (?=[A-Za-z])",
+    re.IGNORECASE,
 )
 _APPOSITIVE: Final = re.compile(
     rf"(?<={ACTOR})(?P<body>\s*\((?:[^()]*{ACTOR}[^()]*|\s*[GC]\d{{4}}\b[^()]*|"
@@ -283,9 +282,12 @@ class Sentence:
                 after,
             ):
                 return "use-of"
-            return "thing-of" if self.acts(re.sub(r"^['’]s?\s+(?:[\w-]+\s){1,3}?", "", after)) or (
-                re.match(r"['’]s?\s+(?:[\w-]+\s){0,3}", after)
-            ) else ""
+            return (
+                "thing-of"
+                if self.acts(re.sub(r"^['’]s?\s+(?:[\w-]+\s){1,3}?", "", after))
+                or (re.match(r"['’]s?\s+(?:[\w-]+\s){0,3}", after))
+                else ""
+            )
         if re.match(rf"\s+(?:use|abuse|exploitation|usage|deployment) of\b", after):
             return "use-of"
         if self.acts(after):
@@ -300,7 +302,9 @@ class Sentence:
     def _listed(before: str) -> str:
         """What stands before a list of things: ``by A, B and`` counts for the last one, too."""
         mark = f"[{ACTOR}{SOFTWARE}]"
-        return re.sub(rf"{mark}(?:\s*(?:,|/|&|\band\b|\bor\b)\s*(?:and |or |the )?{mark}?)*\s*$", "", before)
+        return re.sub(
+            rf"{mark}(?:\s*(?:,|/|&|\band\b|\bor\b)\s*(?:and |or |the )?{mark}?)*\s*$", "", before
+        )
 
     @staticmethod
     def acts(after: str) -> bool:
@@ -308,7 +312,9 @@ class Sentence:
         # names in a list, a parenthesis, a clause between commas, and a relative pronoun may stand
         # between the name and its verb
         mark = f"[{ACTOR}{SOFTWARE}]"
-        after = re.sub(rf"^(?:\s*(?:,|/|&|\band\b|\bor\b|as well as)\s*(?:and |or |the )?{mark})+", "", after)
+        after = re.sub(
+            rf"^(?:\s*(?:,|/|&|\band\b|\bor\b|as well as)\s*(?:and |or |the )?{mark})+", "", after
+        )
         after = re.sub(r"^\s*\([^()]*\)", "", after)
         after = re.sub(
             r"^,\s+(?:an?|the|which|who|whose|active|also|known|tracked|believed|based|operating|"
@@ -358,7 +364,7 @@ class Sentence:
         for agent in self.agents:
             if agent.at <= place or agent.role not in {"by", "definite"}:
                 continue
-            between = self.shape[place:agent.at]
+            between = self.shape[place : agent.at]
             if agent.role == "definite" and not _DONE_BY.search(between):
                 continue
             if _CLAUSE.search(between) or any(
@@ -367,7 +373,7 @@ class Sentence:
                 continue
             # a by-phrase to the right speaks for the target unless a subject governs it already
             # and the phrase belongs to a later noun
-            if chosen and not re.match(rf".?[^{ACTOR}{TARGET},;]{{0,40}}$", between[:-3]) :
+            if chosen and not re.match(rf".?[^{ACTOR}{TARGET},;]{{0,40}}$", between[:-3]):
                 continue
             result += self._with_listed(agent)
             break
@@ -376,8 +382,16 @@ class Sentence:
     def _nearest(self, left: Sequence[Agent], place: int) -> Agent | None:
         for agent in reversed(left):
             between = self.shape[agent.at + 1 : place]
-            if agent.role in {"thing-of", "use-of", "by", "label", "subject", "linked", "definite",
-                              "generic"}:
+            if agent.role in {
+                "thing-of",
+                "use-of",
+                "by",
+                "label",
+                "subject",
+                "linked",
+                "definite",
+                "generic",
+            }:
                 if agent.thing and agent.thing.kind == "software" and self._object_of(agent, left):
                     # "A used S to T": S has no verb of its own here
                     continue
@@ -389,14 +403,16 @@ class Sentence:
     def _object_of(self, agent: Agent, left: Sequence[Agent]) -> bool:
         """Whether a software is what somebody uses, not the one who acts: "used S to …"."""
         after = self.shape[agent.at + 1 : agent.at + 30]
-        return agent.role != "subject" or bool(re.match(r"\s+(?:to|for|in order|and used|via)\b", after))
+        return agent.role != "subject" or bool(
+            re.match(r"\s+(?:to|for|in order|and used|via)\b", after)
+        )
 
     @staticmethod
     def _new_subject(between: str) -> bool:
         tail = between.rsplit(";", 1)[1]
-        return bool(re.match(r"\s*(?:the|an?|this|these|its|their|another|[A-Z])\b", tail)) and not (
-            re.match(r"\s*(?:the (?:group|actor|attackers?|operators?)|its|their)\b", tail)
-        )
+        return bool(
+            re.match(r"\s*(?:the|an?|this|these|its|their|another|[A-Z])\b", tail)
+        ) and not (re.match(r"\s*(?:the (?:group|actor|attackers?|operators?)|its|their)\b", tail))
 
     def _with_listed(self, agent: Agent) -> list[Agent]:
         """The agent and those joined to it: "A and B used" makes both agents."""
@@ -405,7 +421,9 @@ class Sentence:
         joined = [agent]
         mark = f"[{ACTOR}]"
         before = self.shape[: agent.at]
-        match = re.search(rf"(?:{mark}\s*(?:,|/|&|\band\b|\bor\b|,\s*and\b|as well as|and the)\s*)+$", before)
+        match = re.search(
+            rf"(?:{mark}\s*(?:,|/|&|\band\b|\bor\b|,\s*and\b|as well as|and the)\s*)+$", before
+        )
         if match:
             joined += [
                 Agent(agent.role, place, self._place[place])
@@ -413,7 +431,8 @@ class Sentence:
                 if place in self._place and self._place[place].stance != "negated"
             ]
         after = re.match(
-            rf"(?:\s*(?:,|/|&|\band\b|\bor\b|,\s*and\b|as well as)\s*{mark})+", self.shape[agent.at + 1 :]
+            rf"(?:\s*(?:,|/|&|\band\b|\bor\b|,\s*and\b|as well as)\s*{mark})+",
+            self.shape[agent.at + 1 :],
         )
         if after:
             stop = agent.at + 1 + after.end()

@@ -6,6 +6,7 @@ no alias, a vendor's column of notes holds no names, and a denied alias stays a 
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,6 +63,11 @@ _KNOWN_AS: Final = re.compile(
     r"formerly|previously)[:\s]+(?:as )?(?:the )?" + _OPEN,
     re.IGNORECASE,
 )
+_NAMING: Final = re.compile(
+    r"known|track|aka\b|a\.k\.a|dub|alias|refer|call|designat|formerly|nam(?:e|ing)|label|previously|"
+    r"codename|identif|moniker",
+    re.IGNORECASE,
+)
 _NAME_FOR: Final = re.compile(
     rf"(?P<y>{_NAME})[*_`\"”]* (?:is|was|are) (?:simply |just )?(?:(?:another|an alternative|an alternate|the|an|one|"
     rf"the (?:old|former|new|current|internal|public|vendor)|{_TOKEN}(?: {_TOKEN})?['’]s?) )+"
@@ -112,7 +118,9 @@ _PART_OF: Final = re.compile(
     r"works? (?:for|under)|housed (?:in|within))\b (?:the )?(?:\w+['’]s )?",
     re.IGNORECASE,
 )
-_SUBGROUP_AFTER: Final = re.compile(r"^[\s/A-Z\w-]{0,40}?\s(?:sub-?group|sub-?cluster|subset|subunit)\b")
+_SUBGROUP_AFTER: Final = re.compile(
+    r"^[\s/A-Z\w-]{0,40}?\s(?:sub-?group|sub-?cluster|subset|subunit)\b"
+)
 _STATE_BODY: Final = re.compile(
     r"\b(?:Ministry|Directorate|Unit \d+|GRU|GU|IRGC|MOIS|MSS|FSB|SVR|Bureau|Corps|PLA|RGB|"
     r"Reconnaissance General|Intelligence|Agency|Command)\b"
@@ -135,7 +143,8 @@ _PARTNER: Final = re.compile(
     re.IGNORECASE,
 )
 _ALIAS_HEADING: Final = re.compile(
-    r"\b(?:alias\w*|also known as|names?|naming|identifiers|crosswalk|synonyms|who is)\b", re.IGNORECASE
+    r"\b(?:alias\w*|also known as|names?|naming|identifiers|crosswalk|synonyms|who is)\b",
+    re.IGNORECASE,
 )
 _NAME_COLUMN: Final = re.compile(
     r"^\W*(?:names?|alias(?:es)?|label|designation|tracking name|cluster(?: name)?|also known as|aka|"
@@ -369,12 +378,10 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
             thing = names.thing(*at)
             yield Statement(None, "alias-of", thing, start, end, names.stance(thing), "alias-list")
         return
-    if any(
-        word in low
-        for word in ("known", "track", "aka", "a.k.a", "dubbed", "alias", "referred", "called",
-                     "designated", "formerly", "named", "label", "previously", "codename", "identified")
-    ):
-        yield from _known_as(names, start, end)
+    if not _NAMING.search(sentence):
+        yield from _relations(names, start, end)
+        return
+    yield from _known_as(names, start, end)
     if "name" in low or "alias" in low or "design" in low or "moniker" in low or "label" in low:
         for match in _NAME_FOR.finditer(sentence):
             subject = names.name_at(start + match.end(), end)
@@ -382,21 +389,27 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
             if subject and other:
                 a = names.thing(*subject)
                 thing = names.thing(*other, like=a)
-                yield Statement(a, "alias-of", thing, start, end, names.stance(thing), "alias-name-for")
+                yield Statement(
+                    a, "alias-of", thing, start, end, names.stance(thing), "alias-name-for"
+                )
         for match in _AS_ALIAS.finditer(sentence):
             yield from _as_alias(names, match, start, end)
     for match in _VENDOR_CALLS.finditer(sentence):
         what = match.group("what")
         subject_thing: Thing | None = None
         if re.match(r"[*_`“\"]*[A-Z]", what) and not re.match(r"(?:The|This|It)\b", what):
-            at = names.name_at(start + match.start("what") + len(what) - len(what.lstrip("*_`“\"")),
-                               start + match.end("what"))
+            at = names.name_at(
+                start + match.start("what") + len(what) - len(what.lstrip('*_`“"')),
+                start + match.end("what"),
+            )
             if at is None:
                 continue
             subject_thing = names.thing(*at)
         for at in names.list_from(start + match.end(), end):
             thing = names.thing(*at, like=subject_thing)
-            yield Statement(subject_thing, "alias-of", thing, start, end, names.stance(thing), "alias-vendor")
+            yield Statement(
+                subject_thing, "alias-of", thing, start, end, names.stance(thing), "alias-vendor"
+            )
     for match in _WHICH_VENDOR.finditer(sentence):
         before = names.before(start, start + match.start())
         after = names.name_at(start + match.end(), end)
@@ -420,14 +433,16 @@ def _known_as(names: Names, start: int, end: int) -> Iterator[Statement]:
         cue = match.group("cue").casefold()
         if cue in {"formerly", "previously"} and "(" not in match.group("lead"):
             continue
-        if cue.endswith(("known", "tracked", "identified", "labeled", "labelled", "dubbed")) and not (
-            cue.endswith("dubbed") or "also" in cue
-        ):
+        if cue.endswith(
+            ("known", "tracked", "identified", "labeled", "labelled", "dubbed")
+        ) and not (cue.endswith("dubbed") or "also" in cue):
             continue
         head = sentence[: match.start()]
         subject: Thing | None = None
         at = names.before(start, start + match.start("cue"))
-        tail = re.sub(r"[\s,(]*(?:(?:which|who|that) )?(?:(?:is|are|was|were|has been) )?$", "", head)
+        tail = re.sub(
+            r"[\s,(]*(?:(?:which|who|that) )?(?:(?:is|are|was|were|has been) )?$", "", head
+        )
         at = names.before(start, start + len(tail)) or at
         if at is not None:
             if names.text[at[0] : at[1]].split()[0] in {"Operation", "Campaign"}:
@@ -444,7 +459,9 @@ def _known_as(names: Names, start: int, end: int) -> Iterator[Statement]:
             continue
         for span in others:
             thing = names.thing(*span, like=subject)
-            yield Statement(subject, "alias-of", thing, start, end, names.stance(thing), "alias-statement")
+            yield Statement(
+                subject, "alias-of", thing, start, end, names.stance(thing), "alias-statement"
+            )
 
 
 def _actorish(
@@ -455,7 +472,9 @@ def _actorish(
         return True
     if any(not names.thing(*span).key.startswith(UNSEEN) for span in others):
         return True
-    if any(_PATTERNED.fullmatch(names.text[a:b]) for a, b in [(subject.start, subject.end), *others]):
+    if any(
+        _PATTERNED.fullmatch(names.text[a:b]) for a, b in [(subject.start, subject.end), *others]
+    ):
         return True
     return bool(
         re.search(
@@ -464,7 +483,9 @@ def _actorish(
             sentence,
             re.IGNORECASE,
         )
-    ) and not re.search(r"\b(?:malware|backdoor|trojan|ransomware family|loader|implant)\b", sentence)
+    ) and not re.search(
+        r"\b(?:malware|backdoor|trojan|ransomware family|loader|implant)\b", sentence
+    )
 
 
 def _as_alias(names: Names, match: re.Match[str], start: int, end: int) -> Iterator[Statement]:
@@ -497,12 +518,18 @@ def _from_parenthesis(names: Names, start: int, end: int) -> Iterator[Statement]
             name = names.text[span[0] : span[1]]
             if span[0] in names._known or _PATTERNED.fullmatch(name):
                 thing = names.thing(*span, like=subject)
-                yield Statement(subject, "alias-of", thing, start, end, names.stance(thing), "alias-parenthesis")
+                yield Statement(
+                    subject, "alias-of", thing, start, end, names.stance(thing), "alias-parenthesis"
+                )
 
 
 def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
     sentence = names.text[start:end]
-    inside = [a for a in names.actors if start <= a.start and a.end <= end]
+    first = bisect.bisect_left(names.actors, start, key=lambda a: a.start)
+    inside = []
+    while first < len(names.actors) and names.actors[first].end <= end:
+        inside.append(names.actors[first])
+        first += 1
     if not inside:
         return
     rows: tuple[tuple[re.Pattern[str], Relation, str], ...] = (
@@ -526,35 +553,43 @@ def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
                 or (relation == "part-of" and _STATE_BODY.search(names.text[span[0] : span[1]]))
             ]
             tools = [t for t in names._tools.values() if start <= t.start and t.end <= left]
-            befores = sorted(
-                (a for a in [*inside, *tools] if a.end <= left), key=lambda a: a.start
-            )
+            befores = sorted((a for a in [*inside, *tools] if a.end <= left), key=lambda a: a.start)
             if befores and befores[-1].kind == "software":
                 continue
             between = names.text[befores[-1].end : left] if befores else ""
-            if not objects or len(between) > 90 or re.search(
-                r"[;:]|\bbut\b|\bbased on\b|\battribut", between
+            if (
+                not objects
+                or len(between) > 90
+                or re.search(r"[;:]|\bbut\b|\bbased on\b|\battribut", between)
             ):
                 continue
             subject: Thing | None = None
             if befores and not re.search(r"\b(?:the|this) (?:group|actor|cluster)\b", between):
                 subject = thing_of(befores[-1])
-            elif not _SUBJECT_WORD.search(names.text[start:left].rstrip() + " "[:0]) and not re.search(
-                r"\b(?:the|this) (?:group|actor|cluster|activity)\b", names.text[start:left], re.IGNORECASE
+            elif not _SUBJECT_WORD.search(
+                names.text[start:left].rstrip() + " "[:0]
+            ) and not re.search(
+                r"\b(?:the|this) (?:group|actor|cluster|activity)\b",
+                names.text[start:left],
+                re.IGNORECASE,
             ):
                 continue
             for span in objects:
                 thing = names.thing(*span, like=subject if relation == "alias-of" else None)
                 yield Statement(subject, relation, thing, start, end, names.stance(thing), rule)
     # "Lyceum (an OilRig subgroup)"
-    for match in re.finditer(r"\((?:an? |the )([^()]{3,60}?) sub-?(?:group|cluster|team|unit)\)", sentence):
+    for match in re.finditer(
+        r"\((?:an? |the )([^()]{3,60}?) sub-?(?:group|cluster|team|unit)\)", sentence
+    ):
         before = names.before(start, start + match.start())
         spans = list(names.list_from(start + match.start(1), start + match.end(1)))
         if before and spans:
             subject = names.thing(*before)
             for span in spans[:1]:
                 thing = names.thing(*span)
-                yield Statement(subject, "part-of", thing, start, end, names.stance(thing), "part-of-statement")
+                yield Statement(
+                    subject, "part-of", thing, start, end, names.stance(thing), "part-of-statement"
+                )
 
 
 def _past_marks(text: str, at: int, stop: int) -> int:
@@ -567,9 +602,13 @@ def _by_notes(notes: str) -> Relation | None | str:
     """What the rest of a row or item makes of its name: alias-of, overlaps, denied, or nothing."""
     if _SEPARATE.search(notes):
         return "denied"
-    if _PARTNER.search(notes) and not re.search(r"\balias|\bnaming\b|tracking name", notes, re.IGNORECASE):
+    if _PARTNER.search(notes) and not re.search(
+        r"\balias|\bnaming\b|tracking name", notes, re.IGNORECASE
+    ):
         return None
-    if re.search(r"\b(?:directly )?equat\w+|\bsame (?:as|group|actor)|\bidentical\b", notes, re.IGNORECASE):
+    if re.search(
+        r"\b(?:directly )?equat\w+|\bsame (?:as|group|actor)|\bidentical\b", notes, re.IGNORECASE
+    ):
         return "alias-of"
     return "overlaps" if _LOOSE.search(notes) else "alias-of"
 
@@ -578,7 +617,9 @@ def _from_item(names: Names, index: int) -> Iterator[Statement]:
     """An item of a section about names that begins with one: ``- **NAME** Vendor: …``."""
     block = names.layout.blocks[index]
     path = names.layout.path(index)
-    if not path or not re.search(r"\balias|\bcrosswalk|also known as|naming", path[-1], re.IGNORECASE):
+    if not path or not re.search(
+        r"\balias|\bcrosswalk|also known as|naming", path[-1], re.IGNORECASE
+    ):
         return
     at = block.start
     while at < block.end and not names.text[at].isalnum():
@@ -609,9 +650,13 @@ def _from_table(names: Names, table: int) -> Iterator[Statement]:
     rows = sorted((key, row) for key, row in layout.rows.items() if key[0] == table)
     any_cell = rows[0][1].cells[0]
     about_names = any(_ALIAS_HEADING.search(h) for h in layout.path(any_cell)[-1:]) or bool(
-        layout.path(any_cell) and re.search(r"alias|crosswalk", layout.path(any_cell)[-1], re.IGNORECASE)
+        layout.path(any_cell)
+        and re.search(r"alias|crosswalk", layout.path(any_cell)[-1], re.IGNORECASE)
     )
-    if any(re.search(r"technique|tactic|cve|malware|tool|family|hash|ioc", h, re.IGNORECASE) for h in headers.values()):
+    if any(
+        re.search(r"technique|tactic|cve|malware|tool|family|hash|ioc", h, re.IGNORECASE)
+        for h in headers.values()
+    ):
         return
     for _, row in rows:
         if layout.is_header(row.cells[0]):
@@ -630,21 +675,41 @@ def _from_table(names: Names, table: int) -> Iterator[Statement]:
                 subject = names.thing(*subjects[0])
                 for span in _cell_names(names, by_column[column]):
                     thing = names.thing(*span, like=subject)
-                    yield Statement(subject, "alias-of", thing, row.start, row.end,
-                                    names.stance(thing), "alias-table")
+                    yield Statement(
+                        subject,
+                        "alias-of",
+                        thing,
+                        row.start,
+                        row.end,
+                        names.stance(thing),
+                        "alias-table",
+                    )
             continue
         columns = aliases or plain
-        if not columns or not (vendors or about_names) or (vendors and not (about_names or len(headers) <= 3)):
+        if (
+            not columns
+            or not (vendors or about_names)
+            or (vendors and not (about_names or len(headers) <= 3))
+        ):
             continue
         relation = _by_notes(rest)
         for span in _cell_names(names, by_column.get(columns[0], -1)):
             thing = names.thing(*span)
             if relation == "denied":
-                yield Statement(None, "alias-of", thing, row.start, row.end, "negated", "alias-denied")
+                yield Statement(
+                    None, "alias-of", thing, row.start, row.end, "negated", "alias-denied"
+                )
             elif relation is not None:
                 rule = "alias-table" if relation == "alias-of" else "overlap-statement"
-                yield Statement(None, relation, thing, row.start, row.end,  # type: ignore[arg-type]
-                                names.stance(thing), rule)
+                yield Statement(
+                    None,
+                    relation,
+                    thing,
+                    row.start,
+                    row.end,  # type: ignore[arg-type]
+                    names.stance(thing),
+                    rule,
+                )
 
 
 def _cell_names(names: Names, cell: int) -> list[tuple[int, int]]:
@@ -679,7 +744,9 @@ def introduced(names: Names, statements: Sequence[Statement]) -> list[Thing]:
     if not wanted:
         return things
     forms = sorted(wanted, key=len, reverse=True)
-    pattern = re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, forms)) + r")(?![\w-])", re.IGNORECASE)
+    pattern = re.compile(
+        r"(?<![\w-])(?:" + "|".join(map(re.escape, forms)) + r")(?![\w-])", re.IGNORECASE
+    )
     folded = {fold(name): key for name, key in wanted.items()}
     for match in pattern.finditer(text):
         start, end = match.span()
@@ -689,8 +756,19 @@ def introduced(names: Names, statements: Sequence[Statement]) -> list[Thing]:
             continue
         key = folded.get(fold(match.group()))
         if key:
-            mention = Mention(names.layout.report.id, start, end, match.group(), "actor", "", "name")
+            mention = Mention(
+                names.layout.report.id, start, end, match.group(), "actor", "", "name"
+            )
             things.append(
-                Thing(start, end, key, match.group(), "actor", names.judge.judge(mention)[0], "name", 0.8)
+                Thing(
+                    start,
+                    end,
+                    key,
+                    match.group(),
+                    "actor",
+                    names.judge.judge(mention)[0],
+                    "name",
+                    0.8,
+                )
             )
     return things

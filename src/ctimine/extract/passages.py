@@ -215,8 +215,6 @@ def _paragraphs(text: str) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-
-
 def overlaps(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
     """Whether any of the spans shares a character with ``start:end``."""
     return any(a < end and start < b for a, b in spans)

@@ -45,7 +45,9 @@ _RULE_CODE: Final = re.compile(
     r"\balert (?:tcp|udp|http|dns|tls)\b|<RuleGroup|<Sysmon|<rule\b|\bevent\.\w+\s*:|\bprocess\.\w+\s*:",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
-_LAYER_CODE: Final = re.compile(r"\"?techniqueID\"?\s*:|\"(?:domain|versions)\"\s*:.*attack", re.DOTALL)
+_LAYER_CODE: Final = re.compile(
+    r"\"?techniqueID\"?\s*:|\"(?:domain|versions)\"\s*:.*attack", re.DOTALL
+)
 _RULE_NOTES: Final = frozenset(
     "sigma yara kql kusto spl splunk eql esql snort suricata xml sql lucene aql".split()
 )
@@ -150,6 +152,7 @@ def rules() -> Rules:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def section_stance(heading: str) -> Stance | None:
     """The stance that a heading gives what stands under it, None where it gives none.
 

@@ -1,0 +1,264 @@
+"""Who a report and each of its sections is about, and which of its names are one actor."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from ctimine.attack import fold
+from ctimine.extract.agents import Thing
+from ctimine.extract.passages import Layout
+from ctimine.extract.stance import Judge
+from ctimine.model import Report
+
+_OTHERS_HEADING: Final = re.compile(
+    r"\b(?:other (?:groups?|actors?|clusters?)|similar (?:groups?|actors?|tools)|cross-group|"
+    r"comparison|compared|related (?:groups?|actors?|clusters?)|landscape|ecosystem|"
+    r"not (?:confirmed|attributed)|(?:overlap|correlation)s?\b.*\b(?:clusters?|groups?|actors?))\b",
+    re.IGNORECASE,
+)
+
+_PROFILE_FIELD: Final = re.compile(
+    r"(?:^|\n)[\s\W]*(?:primary name|actor(?: name)?|threat actor|threat group|group(?: name)?|adversary|"
+    r"actor profile|intrusion set|cluster)[*_`]*\s*:[\s*_`]*",
+    re.IGNORECASE,
+)
+
+_LONG_FORM: Final = re.compile(
+    r"(?:threat)?(?:hacking|hack)?(?:group|team|gang|apt|collective|crew|hackers)$"
+)
+
+_DISGUISE: Final = re.compile(
+    r"\b(?:posing as|impersonat\w+|mimic\w*|copycats?|fake|imitat\w+|masquerad\w+ as)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject as a rule found it, with what it acts through."""
+
+    thing: Thing
+    rule: str
+    via: str = ""
+    assessed: bool = False
+
+
+class Clusters:
+    """Names that the report (or the catalogue, by the key) holds to be one actor."""
+
+    def __init__(self) -> None:
+        self._up: dict[str, str] = {}
+
+    def of(self, key: str) -> str:
+        while key in self._up:
+            key = self._up[key]
+        return key
+
+    def join(self, one: str, other: str) -> None:
+        a, b = self.of(one), self.of(other)
+        if a != b:
+            self._up[max(a, b)] = min(a, b)
+
+
+class About:
+    """Answers whom a place of a report is about: its section's actor, else the report's.
+
+    ``things`` are the actors and tools that the text names, sorted by place.
+    """
+
+    def __init__(
+        self, report: Report, layout: Layout, judge: Judge, things: Sequence[Thing]
+    ) -> None:
+        self.report, self.layout, self.judge = report, layout, judge
+        self.text = report.text
+        self.things = things
+        self.actors = [t for t in things if t.kind != "software"]
+        self.clusters = Clusters()
+        self.main: Thing | None = None
+
+    def settle(self) -> None:
+        """Find the report's own actor, once the names that are one are joined."""
+        self._join_long_forms()
+        self.main = self._find_main()
+
+    def cluster(self, thing: Thing) -> str:
+        """The name under which all names of one actor count."""
+        return self.clusters.of(thing.key)
+
+    def _join_long_forms(self) -> None:
+        """ "Alpha" and "Alpha Group" of one text are one; so are spellings that fold alike."""
+        forms: dict[str, str] = {}
+        for thing in self.actors:
+            if thing.kind == "actor":
+                short = _LONG_FORM.sub("", fold(thing.name)) or fold(thing.name)
+                self.clusters.join(thing.key, forms.setdefault(short, thing.key))
+
+    def actors_in(self, things: Iterable[Thing]) -> dict[str, Thing]:
+        found: dict[str, Thing] = {}
+        for thing in things:
+            if thing.kind == "actor" and thing.stance != "negated":
+                found.setdefault(self.clusters.of(thing.key), thing)
+        return found
+
+    def _find_main(self) -> Thing | None:
+        """The one actor that a report is about; None for guides, surveys and the like."""
+        if self.judge.genre != "report" or self.report.kind != "report":
+            return None
+        counts: dict[str, int] = {}
+        first: dict[str, Thing] = {}
+        for thing in self.actors:
+            if thing.kind != "actor" or thing.stance == "negated":
+                continue
+            key = self.clusters.of(thing.key)
+            counts[key] = counts.get(key, 0) + 1
+            first.setdefault(key, thing)
+        total = sum(counts.values())
+        if not total:
+            return None
+        heads = [b for b in self.layout.blocks if b.kind == "heading"]
+        title = self.report.title or (self.text[heads[0].start : heads[0].end] if heads else "")
+        if _DISGUISE.search(title):
+            return None
+        in_title = self._named_in(title, first)
+        profile = self._profile_actor()
+        if len(in_title) > 1:
+            return first.get(profile) if profile in in_title else None
+        if in_title:
+            key = in_title.pop()
+            return first[key] if counts[key] >= 0.25 * total else None
+        if profile in first:
+            return first[profile]
+        key = max(counts, key=lambda k: (counts[k], -first[k].start))
+        lead = self._lead_end()
+        places = [
+            t.start for t in self.actors if t.kind == "actor" and self.clusters.of(t.key) == key
+        ]
+        blocks = {self.layout.block_at(at) for at in places}
+        if (
+            counts[key] >= 5
+            and counts[key] >= 0.8 * total
+            and len(blocks) >= 4
+            and first[key].start < lead
+            and max(places) > len(self.text) / 2
+        ):
+            return first[key]
+        return None
+
+    def _named_in(self, title: str, known: dict[str, Thing]) -> set[str]:
+        """Clusters that a title names; the longest name wins where one holds another."""
+        found: set[str] = set()
+        names = {self.text[t.start : t.end]: t for t in self.actors if t.kind == "actor"}
+        for name in sorted(names, key=lambda n: (-len(n), n)):
+            cluster = self.clusters.of(names[name].key)
+            pattern = rf"(?<!\w)(?<!not )(?<!unlike ){re.escape(name)}(?!\w)"
+            if cluster in known and re.search(pattern, title, re.IGNORECASE):
+                title = re.sub(pattern, " ", title, flags=re.IGNORECASE)
+                found.add(cluster)
+        return found
+
+    def _profile_actor(self) -> str:
+        """The cluster that a field such as ``Primary name: X`` at the beginning names, or empty."""
+        for match in _PROFILE_FIELD.finditer(self.text, 0, 12000):
+            end = self.text.find("\n", match.end())
+            stop = min(match.end() + 40, end if end >= 0 else len(self.text))
+            named = [t for t in within(self.actors, match.end() - 1, stop) if t.kind == "actor"]
+            if named and named[0].start <= match.end() + 4:
+                return self.clusters.of(named[0].key)
+        return ""
+
+    def _lead_end(self) -> int:
+        seen = 0
+        for block in self.layout.blocks:
+            if block.kind != "heading":
+                seen += 1
+            if seen == 4:
+                return max(block.end, 1500)
+        return max(len(self.text), 1500)
+
+    def section_actor(self, index: int) -> tuple[bool, Thing | None]:
+        """(whether a heading decides, the one actor that it names)."""
+        for heading in reversed(self.layout.above[index]):
+            block = self.layout.blocks[heading]
+            if _OTHERS_HEADING.search(self.text[block.start : block.end]):
+                return True, None
+            if self._is_title(heading):
+                break
+            named = self.actors_in(within(self.actors, block.start, block.end))
+            if len(named) == 1:
+                return True, next(iter(named.values()))
+            if len(named) > 1:
+                return True, None
+        return False, None
+
+    def section_software(self, index: int) -> Thing | None:
+        for heading in reversed(self.layout.above[index]):
+            block = self.layout.blocks[heading]
+            if self._is_title(heading):
+                return None
+            inside = list(within(self.things, block.start, block.end))
+            if any(t.kind != "software" for t in inside):
+                return None
+            keys = {t.key for t in inside}
+            if len(keys) == 1:
+                # "3.2 Bilgewater" or "Bilgewater: a loader", not a heading that names it in passing
+                before = self.text[block.start : inside[0].start]
+                after = self.text[inside[0].end : block.end]
+                plain = not re.search(r"[A-Za-z]{2,}", before) and re.match(
+                    r"[*_`\s]*(?:$|[:–—/(-]|(?:malware|backdoor|ransomware|loader|analysis|family)\b)",
+                    after,
+                    re.IGNORECASE,
+                )
+                return inside[0] if plain else None
+        return None
+
+    def _is_title(self, heading: int) -> bool:
+        block = self.layout.blocks[heading]
+        words = fold(self.text[block.start : block.end])
+        return (block.level <= 1 and heading <= 2) or words == fold(self.report.title)
+
+    def subject_at(self, index: int, *, row: bool = False) -> Subject | None:
+        """The subject of a statement that has none: the section's actor, else the report's."""
+        decided, actor = self.section_actor(index)
+        if actor is not None:
+            rule = "row-section" if row else "section"
+            if self.main and self.cluster(actor) == self.cluster(self.main):
+                return Subject(self.main, rule)  # another name of the report's own actor
+            return Subject(actor, rule)
+        if decided or self.main is None:
+            return None
+        return Subject(self.main, "row-main" if row else "main")
+
+    @functools.cached_property
+    def title_software(self) -> Thing | None:
+        if self.main is not None:
+            return None
+        title = self.report.title
+        if not title:
+            return None
+        named = {
+            t.key: t
+            for t in reversed(self.things)
+            if re.search(rf"(?<!\w){re.escape(t.name)}(?!\w)", title, re.IGNORECASE)
+        }
+        if len(named) == 1 and next(iter(named.values())).kind == "software":
+            return next(iter(named.values()))
+        return None
+
+
+def within(things: Sequence[Thing], start: int, end: int) -> Iterator[Thing]:
+    """Things of a sorted list that lie between two offsets."""
+    low, high = 0, len(things)
+    while low < high:
+        middle = (low + high) // 2
+        if things[middle].start < start:
+            low = middle + 1
+        else:
+            high = middle
+    while low < len(things) and things[low].start < end:
+        if things[low].end <= end:
+            yield things[low]
+        low += 1

@@ -1,0 +1,191 @@
+"""Rows of tables: whom a row speaks of, when, and on whose word."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Final
+
+from ctimine.attack import Catalogue, fold
+from ctimine.extract.about import About, Subject, within
+from ctimine.extract.agents import Sentence, Thing
+from ctimine.extract.passages import Row
+from ctimine.model import UNSEEN
+
+_ACTOR_COLUMN: Final = re.compile(
+    r"^\W*(?:(?:threat|associated|known|reported|attributed|related|example|primary) )*(?:actors?|groups?|"
+    r"adversar(?:y|ies)|apts?|intrusion[ _-]?sets?|clusters?|who|operators?|attribution|used by|users?|"
+    r"subject|campaign)(?:[ _-]?(?:id|name|s))?\W*$",
+    re.IGNORECASE,
+)
+
+TOOL_COLUMN: Final = re.compile(
+    r"\b(?:malware|tools?|software|famil(?:y|ies)|implants?|backdoors?|payloads?|rats?)\b",
+    re.IGNORECASE,
+)
+
+_SOURCE_COLUMN: Final = re.compile(
+    r"^\W*(?:sources?|references?|refs?|citations?|source[ _-]?ids?|reported[ _-]?by|publisher|said[ _-]?by|"
+    r"report)\W*$",
+    re.IGNORECASE,
+)
+
+_TECHNIQUE_COLUMN: Final = re.compile(
+    r"\b(?:technique|attack|ttp|mitre|att&ck|object)[ _-]?(?:id)?s?\b", re.IGNORECASE
+)
+
+_TIME_COLUMN: Final = re.compile(
+    r"\b(?:years?|dates?|time|period|phase|when|first seen|last seen|timeframe|observed)\b",
+    re.IGNORECASE,
+)
+
+_CONFIDENCE_COLUMN: Final = re.compile(r"\b(?:confidence|certainty|likelihood)\b", re.IGNORECASE)
+
+_NOBODY: Final = re.compile(
+    r"^\W*(?:various|multiple|several|many|unknown|all|any|n/?a|none|generic|tbd|-|–|—|\?|other|others)\b",
+    re.IGNORECASE,
+)
+
+
+class Rows:
+    """Reads the rows of one report; ``sentence`` gives the agents of a passage."""
+
+    def __init__(
+        self, about: About, catalogue: Catalogue, sentence: Callable[[int, int], Sentence]
+    ) -> None:
+        self.about, self.catalogue, self.sentence = about, catalogue, sentence
+        self.layout, self.text = about.layout, about.text
+        self.things, self.actors = about.things, about.actors
+
+    def tools(self, row: Row) -> list[Thing]:
+        """Software in a column of software."""
+        return [
+            t
+            for t in within(self.things, row.start, row.end)
+            if t.kind == "software"
+            and TOOL_COLUMN.search(self.layout.header(self.layout.block_at(t.start)))
+        ]
+
+    def subjects(self, row: Row, *, mapping: bool) -> list[Subject]:
+        layout = self.layout
+        column = next((c for c in row.cells if _ACTOR_COLUMN.match(layout.header(c))), -1)
+        rule = "mapping-row" if mapping else "row-actor"
+        inside = [t for t in within(self.things, row.start, row.end)]
+        tools = [
+            t
+            for t in inside
+            if t.kind == "software" and TOOL_COLUMN.search(layout.header(layout.block_at(t.start)))
+        ]
+        via = tools[0].key if len({t.key for t in tools}) == 1 else ""
+        if column >= 0:
+            block = layout.blocks[column]
+            named = self.about.actors_in(within(self.actors, block.start, block.end))
+            campaigns = [
+                t for t in within(self.actors, block.start, block.end) if t.kind == "campaign"
+            ]
+            if named:
+                return [Subject(thing, rule, via=via) for thing in named.values()]
+            if campaigns:
+                return [Subject(campaigns[0], rule, via=via)]
+            raw = self._raw_actor(column)
+            return [Subject(raw, rule, via=via)] if raw else []
+        if mapping:
+            return []
+        first = layout.blocks[row.cells[0]]
+        whole = self.about.actors_in(within(self.actors, first.start, first.end))
+        cell_words = fold(layout.words(row.cells[0]))
+        if (
+            whole
+            and all(fold(t.name) in cell_words for t in whole.values())
+            and len(cell_words) <= 1.6 * sum(len(fold(t.name)) for t in whole.values())
+        ):
+            return [Subject(thing, "row-actor", via=via) for thing in whole.values()]
+        index = row.cells[0]
+        about = self.about.subject_at(index, row=True)
+        named = self.about.actors_in(t for t in inside if t.kind == "actor")
+        if len(named) == 1:
+            cluster, thing = next(iter(named.items()))
+            if about and self.about.cluster(about.thing) == cluster:
+                return [dataclasses.replace(about, via=via)]
+            sentence = self.sentence(*layout.sentence_at(thing.start))
+            if any(a.thing and a.thing.key == thing.key for a in sentence.agents):
+                return [Subject(thing, "row-evidence", via=via)]
+            return []
+        if len(named) > 1:
+            return []
+        if tools and about is None:
+            return [Subject(tools[0], "row-software")] if len({t.key for t in tools}) == 1 else []
+        if about is not None:
+            acting = self._acting_software(row)
+            if acting is not None:
+                return [
+                    dataclasses.replace(about, via=acting.key),
+                    Subject(acting, "row-software"),
+                ]
+            return [dataclasses.replace(about, via=via)]
+        main = self.about.title_software
+        return [Subject(main, "main-software")] if main and not tools else []
+
+    def _acting_software(self, row: Row) -> Thing | None:
+        for cell in row.cells:
+            for start, end in self.layout.sentences(cell)[:1]:
+                for agent in self.sentence(start, end).agents:
+                    if agent.thing and agent.thing.kind == "software" and agent.role == "subject":
+                        return agent.thing
+        return None
+
+    def _raw_actor(self, cell: int) -> Thing | None:
+        """The actor that a cell of an actor column names although no list knows it."""
+        block = self.layout.blocks[cell]
+        words = self.text[block.start : block.end].strip(" *_`\"'\t\n")
+        if not words or _NOBODY.match(words) or len(words.split()) > 5 or len(words) > 50:
+            return None
+        start = self.text.index(words, block.start)
+        concept = self.catalogue.get(words.strip())
+        if concept is not None and concept.kind in {"actor", "campaign", "software"}:
+            return Thing(start, start + len(words), concept.id, concept.name, concept.kind)
+        named = self.catalogue.named(words, "actor")
+        key = named[0].id if len(named) == 1 else UNSEEN + fold(words)
+        if key == UNSEEN or not re.search(r"[A-Z\d]", words):
+            return None
+        return Thing(start, start + len(words), key, words, "actor")
+
+    def raw_techniques(self, row: Row) -> list[Thing]:
+        for cell in row.cells:
+            if _TECHNIQUE_COLUMN.search(self.layout.header(cell)):
+                words = self.layout.words(cell).strip()
+                concept = self.catalogue.resolve(words) if words else None
+                if concept is not None and concept.kind == "technique":
+                    start = self.text.index(words, self.layout.blocks[cell].start)
+                    return [
+                        Thing(
+                            start,
+                            start + len(words),
+                            concept.id,
+                            concept.name,
+                            "technique",
+                            basis="id",
+                        )
+                    ]
+        return []
+
+    def facts(self, row: Row) -> tuple[str, str, float]:
+        time = source = ""
+        factor = 1.0
+        for cell in row.cells:
+            header, words = self.layout.header(cell), self.layout.words(cell).strip()
+            if _TIME_COLUMN.search(header) and re.search(r"\b(?:19|20)\d\d\b", words):
+                time = time or re.sub(r"^\[[^\]]*\]\s*", "", words)[:80]
+            if _SOURCE_COLUMN.match(header):
+                source = source or words
+            if _CONFIDENCE_COLUMN.search(header):
+                low = words.casefold()
+                factor = (
+                    0.6
+                    if low.startswith("low")
+                    else 0.85
+                    if low.startswith(("medium", "moderate"))
+                    else 1.0
+                )
+        return time, source, factor
