@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -108,18 +108,12 @@ def declarations(css: str) -> dict[str, str]:
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 
 
-@functools.lru_cache(maxsize=4096)
-def _inline(style: str) -> dict[str, str]:
-    return declarations(style)
-
-
 def hidden_by(style: Style) -> str:
     """The way in which these properties hide an element's text; empty if they do not.
 
     >>> hidden_by({"position": "absolute", "left": "-9999px"})
     'off-screen'
     """
-    style = {name: value.replace("!important", "").strip() for name, value in style.items()}
     for way, hides in _WAYS:
         if hides(style):
             return way
@@ -144,7 +138,7 @@ def _font_size(style: Style) -> str:
     if not value and style.get("font"):
         sizes = [part.split("/")[0] for part in style["font"].split()]
         value = next((part for part in sizes if _number(part) is not None), "")
-    return value.replace("!important", "").strip()
+    return value
 
 
 def _opacity(style: Style) -> bool:
@@ -226,6 +220,7 @@ _WAYS: Final[tuple[tuple[str, Callable[[Style], bool]], ...]] = (
 )
 
 
+@functools.lru_cache(maxsize=2048)
 def parse_colour(value: str) -> Colour | None:
     """Red, green, blue of a CSS colour; UNKNOWN if it cannot be told, None if see-through.
 
@@ -274,7 +269,7 @@ def background(style: Style) -> Colour | None:
     """The background that these properties set: a colour, UNKNOWN, or None where they set none."""
     value = style.get("background-color") or ""
     whole = style.get("background") or ""
-    if style.get("background-image", "none").replace("!important", "").strip() != "none":
+    if style.get("background-image", "none") != "none":
         return UNKNOWN
     if whole and not value:
         if "url(" in whole or "gradient(" in whole or "var(" in whole:
@@ -283,7 +278,6 @@ def background(style: Style) -> Colour | None:
         value = (
             found.group() if found else next((word for word in whole.split() if word in _NAMED), "")
         )
-    value = value.replace("!important", "").strip()
     return parse_colour(value) if value and value not in {"none", "inherit", "initial"} else None
 
 
@@ -306,9 +300,13 @@ class Ink:
     colour: Colour | None = (0, 0, 0)
     paper: Colour = WHITE
 
-    @property
-    def muted(self) -> str:
-        """The way in which text in this ink is hidden, or empty."""
+    muted: str = dataclasses.field(init=False, compare=False)
+    """The way in which text in this ink is hidden, or empty."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "muted", self._way())
+
+    def _way(self) -> str:
         if self.small:
             return "font-size"
         if self.invisible:
@@ -332,7 +330,7 @@ class Ink:
                 small = False
             elif not (relative and small and number > 0):
                 small = number <= SMALL
-        seen = style.get("visibility", "").replace("!important", "").strip()
+        seen = style.get("visibility", "")
         if seen:
             invisible = seen in {"hidden", "collapse"}
         written = (
@@ -340,7 +338,6 @@ class Ink:
             or style.get("color")
             or ((attributes.get("color") or "").lower() if tag == "font" else "")
         )
-        written = written.replace("!important", "").strip()
         if written and written not in {"inherit", "currentcolor"}:
             colour = parse_colour(written)
         behind = background(style)
@@ -405,6 +402,34 @@ def _class_hides(classes: str) -> bool:
     return not _CLASSES.isdisjoint(classes.split()) and not _SHOWN_WIDE.search(classes)
 
 
+_INKS: Final = re.compile(r"colou?r|background|font|visibility|text-fill")
+_LIKE_BLOCK: Final = frozenset({"block", "flex", "grid", "list-item", "table", "table-row"})
+
+
+class Look:
+    """What the properties of an element amount to."""
+
+    __slots__ = ("_dyed", "block", "inks", "style", "way")
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self.way = hidden_by(style)
+        self.inks = any(_INKS.search(name) for name in style)
+        self.block = style.get("display", "") in _LIKE_BLOCK
+        self._dyed: dict[Ink, Ink] = {}
+
+    def dye(self, ink: Ink, tag: str, attributes: Attributes) -> Ink:
+        """The ink of what stands in an element that looks so."""
+        if not self.inks and "bgcolor" not in attributes and tag != "font":
+            return ink
+        found = self._dyed.get(ink)
+        if found is None:
+            found = ink.under(self.style, tag, attributes)
+            if "bgcolor" not in attributes and tag != "font":
+                self._dyed[ink] = found
+        return found
+
+
 class Sheets:
     """The rules of a page's ``<style>`` elements that bear on whether something is seen."""
 
@@ -414,7 +439,8 @@ class Sheets:
     def __init__(self, tree: LexborHTMLParser) -> None:
         self._by_name: dict[str, list[tuple[int, int, frozenset[str], dict[str, str]]]] = {}
         self._by_node: dict[int, list[tuple[int, int, dict[str, str]]]] = {}
-        self._cache: dict[tuple[str, str, str], list[tuple[int, int, dict[str, str]]]] = {}
+        self._looks: dict[tuple[str, str | None, str | None, str | None], Look | None] = {}
+        self._merits: dict[tuple[tuple[int, ...], str | None], Look | None] = {}
         order = 0
         complex_left = self.MOST_COMPLEX
         for sheet in tree.css("style"):
@@ -442,44 +468,57 @@ class Sheets:
         key = max(names, key=lambda name: ((name[0] == "#") * 2 + (name[0] == "."), name))
         self._by_name.setdefault(key, []).append((_weight(selector), order, names, found))
 
-    def style(self, node: LexborNode, tag: str, attributes: Attributes) -> Style:
-        """The properties that count for an element, its ``style`` attribute included."""
-        own = attributes.get("style")
-        inline = _inline(own) if own else {}
-        if not self.any:
-            return inline
-        rules = self._named(tag, attributes.get("id") or "", attributes.get("class") or "")
+    def look(self, node: LexborNode, tag: str, attributes: Attributes) -> Look | None:
+        """How an element looks by its attributes and rules; None if nothing is said of it."""
+        get = attributes.get
+        own = get("style")
+        if not self.any and own is None:
+            return None
         if self._by_node and node.mem_id in self._by_node:
-            rules = sorted(rules + self._by_node[node.mem_id], key=lambda rule: rule[:2])
-        if not rules:
-            return inline
-        merged: dict[str, str] = {}
-        for found in (*(rule[2] for rule in rules), inline):
-            for name, value in found.items():
-                if "!important" in merged.get(name, "") and "!important" not in value:
-                    continue
-                merged[name] = value
-        return merged
+            rules = self._named(tag, get("id") or "", get("class") or "")
+            rules = sorted([*rules, *self._by_node[node.mem_id]], key=lambda rule: rule[:2])
+            return Look(_merged(rules, own))
+        key = (tag, get("id"), get("class"), own)
+        try:
+            return self._looks[key]
+        except KeyError:
+            rules = self._named(tag, key[1] or "", key[2] or "")
+            merits = (tuple(order for _, order, _ in rules), own)
+            if merits not in self._merits:
+                style = _merged(rules, own)
+                self._merits[merits] = Look(style) if style else None
+            found = self._looks[key] = self._merits[merits]
+            return found
 
     def _named(self, tag: str, name: str, classes: str) -> list[tuple[int, int, dict[str, str]]]:
-        key = (tag, name, classes)
-        if key not in self._cache:
-            parts = {tag, "*", f"#{name}", *(f".{part}" for part in classes.split())}
-            self._cache[key] = sorted(
-                (
-                    (weight, order, found)
-                    for part in parts
-                    for weight, order, needs, found in self._by_name.get(part, ())
-                    if needs <= parts
-                ),
-                key=lambda rule: rule[:2],
-            )
-        return self._cache[key]
+        if not self._by_name:
+            return []
+        parts = {tag, "*", f"#{name}", *(f".{part}" for part in classes.split())}
+        return sorted(
+            (
+                (weight, order, found)
+                for part in parts
+                for weight, order, needs, found in self._by_name.get(part, ())
+                if needs <= parts
+            ),
+            key=lambda rule: rule[:2],
+        )
+
+
+def _merged(rules: Sequence[tuple[int, int, dict[str, str]]], own: str | None) -> dict[str, str]:
+    """The properties that win: later and stronger rules over others, ``!important`` over all."""
+    merged: dict[str, str] = {}
+    for found in (*(rule[2] for rule in rules), declarations(own) if own else {}):
+        for name, value in found.items():
+            if "!important" in merged.get(name, "") and "!important" not in value:
+                continue
+            merged[name] = value
+    return {name: value.replace("!important", "").strip() for name, value in merged.items()}
 
 
 _COMPOUND: Final = re.compile(r"(?:\*|[A-Za-z][\w-]*)?(?:[.#][A-Za-z_-][\w-]*)*")
 _COMPLEX: Final = re.compile(
-    r"[A-Za-z.#*\[][\w.#\s>+~*-]*(?:\[[\w-]+(?:[*^$~|]?=[\"']?[\w -]*[\"']?)?\][\w.#\s>+~*-]*){0,3}"
+    r"(?:[\w.#\s>+~*-]|\[[\w-]{1,60}(?:[*^$~|]?=(?:\"[^\"\]]{0,60}\"|'[^'\]]{0,60}'|[\w-]{1,60}))?\])+"
 )
 
 

@@ -19,9 +19,8 @@ from ctimine.read.hidden import (
     UNKNOWN,
     Attributes,
     Ink,
+    Look,
     Sheets,
-    Style,
-    hidden_by,
     hidden_by_attribute,
 )
 from ctimine.read.media import decode
@@ -118,6 +117,20 @@ def _is_boilerplate(classes: str) -> bool:
     return False
 
 
+_IS_GUTTER, _IS_SOURCES, _IS_CONTENT, _IS_FURNITURE = 1, 2, 4, 8
+
+
+@functools.lru_cache(maxsize=8192)
+def _class_says(classes: str) -> int:
+    """What a class value tells of its element, as flags."""
+    return (
+        _IS_GUTTER * bool(_GUTTER.search(classes))
+        + _IS_SOURCES * bool(_SOURCES.search(classes))
+        + _IS_CONTENT * bool(_CONTENT.search(classes))
+        + _IS_FURNITURE * _is_boilerplate(classes)
+    )
+
+
 # -- the walk --------------------------------------------------------------------------------------
 
 
@@ -180,6 +193,9 @@ class _Frame:
 
 
 _GONE: Final = object()
+"""In place of a frame: the element is left out."""
+_FLUSH: Final = object()
+"""In place of a frame: the element changes nothing but ends a block."""
 
 
 class Walk:
@@ -215,39 +231,40 @@ class Walk:
             return
         for node in (tree.root, body):
             if node is not None and node.tag:
-                self._dye(self._sheets.style(node, node.tag, node.attributes), node.tag, {})
+                look = self._sheets.look(node, node.tag, node.attributes)
+                if look is not None:
+                    self._dye(look, node.tag, {})
         self._walk(body)
         self._flush()
 
     def _walk(self, body: LexborNode) -> None:
         node = body.child
-        stack: list[tuple[LexborNode, _Frame | None]] = []
+        stack: list[tuple[LexborNode, _Frame | object | None]] = []
+        enter, leave, text = self._enter, self._leave, self._text
         while node is not None:
             tag = node.tag or "-"
-            child = None
             if tag == "-text":
-                self._text(node)
+                text(node)
             elif tag == "br":
                 self._break()
             elif tag == "img":
                 if self._words is not None and not self._pre:
                     self._words.gap()
             elif tag not in SKIPPED and tag[0] != "-":
-                frame = self._enter(node, tag)
+                frame = enter(node, tag)
                 if frame is not _GONE:
                     child = node.child
                     if child is not None:
-                        stack.append((node, frame))  # type: ignore[arg-type]
-                    elif frame is not None:
-                        self._leave(frame)  # type: ignore[arg-type]
-            if child is not None:
-                node = child
-                continue
+                        stack.append((node, frame))
+                        node = child
+                        continue
+                    if frame is not None:
+                        leave(frame)
             following = node.next
             while following is None and stack:
-                node, opened = stack.pop()
-                if opened is not None:
-                    self._leave(opened)
+                node, frame = stack.pop()
+                if frame is not None:
+                    leave(frame)
                 following = node.next
             node = following
 
@@ -312,81 +329,101 @@ class Walk:
     # -- elements
 
     def _enter(self, node: LexborNode, tag: str) -> object:
+        """What to restore when the element ends; None for nothing, _GONE to leave it out."""
         attributes = node.attributes
         block = tag in _BLOCKS
-        style = None
+        look = None
         if attributes:
             if self._skip and node.mem_id in self._skip:
                 return _GONE
             way = hidden_by_attribute(tag, attributes)
-            if not way and ("style" in attributes or self._sheets.any):
-                style = self._sheets.style(node, tag, attributes)
-                way = hidden_by(style) if style else ""
-            if way:
-                self.dropped[way] += 1
-                return self._gone(block=block)
-            classes = attributes.get("class")
-            if classes and _GUTTER.search(classes):
-                return _GONE
-        elif self._skip and node.mem_id in self._skip:
+            if not way:
+                look = self._sheets.look(node, tag, attributes)
+                way = look.way if look is not None else ""
+        elif (self._skip and node.mem_id in self._skip) or tag == "dialog":
             return _GONE
         elif self._sheets.any:
-            style = self._sheets.style(node, tag, attributes)
-            way = hidden_by(style) if style else ""
-            if way:
-                self.dropped[way] += 1
-                return self._gone(block=block)
+            look = self._sheets.look(node, tag, attributes)
+            way = look.way if look is not None else ""
+        else:
+            way = ""
+        if way:
+            self.dropped[way] += 1
+            if block:
+                self._flush()
+            return _GONE
         if not block:
-            if not attributes and not style and tag != "sup":
-                return None
-            return self._enter_inline(node, tag, attributes, style)
-        self._flush()
+            if attributes or look is not None or tag == "sup":
+                return self._enter_inline(node, tag, attributes, look)
+            return None
+        if self._words is not None:
+            self._flush()
+        says = 0
+        if attributes:
+            classes = attributes.get("class")
+            says = _class_says(classes) if classes else 0
+            if says & _IS_GUTTER:
+                return _GONE
+            if attributes.get("role") in _SOURCE_ROLES:
+                says |= _IS_SOURCES
+        elif tag in _FLOW and look is None:
+            return _FLUSH
         frame = self._frame(tag, block=True)
-        if style or "bgcolor" in attributes:
-            self._dye(style or {}, tag, attributes)
+        if look is not None or "bgcolor" in attributes:
+            self._dye(look, tag, attributes)
         if self._pre:
             return frame
-        if not self.whole:
-            self._mark(frame, tag, attributes)
-        self._enter_block(node, tag, attributes, frame)
+        if says & _IS_SOURCES:
+            self._sources += 1
+            frame.sources = True
+        if not self.whole and (attributes or tag in _REGIONS):
+            self._mark(frame, tag, attributes, says)
+        if tag not in _PLAIN_BLOCKS:
+            self._enter_block(node, tag, attributes, frame)
         return frame
-
-    def _gone(self, *, block: bool) -> object:
-        if block:
-            self._flush()
-        return _GONE
 
     def _frame(self, tag: str, *, block: bool) -> _Frame:
         return _Frame(tag, self._kind, self._level, self._depth, self._ink, self._muted, block)
 
-    def _dye(self, style: Style, tag: str, attributes: Attributes) -> None:
-        if style or attributes:
-            self._ink = self._ink.under(style, tag, attributes)
+    def _dye(self, look: Look | None, tag: str, attributes: Attributes) -> None:
+        ink = self._ink
+        self._ink = (
+            look.dye(ink, tag, attributes) if look is not None else ink.under({}, tag, attributes)
+        )
+        if self._ink is not ink:
             self._muted = self._ink.muted
 
     def _enter_inline(
-        self, node: LexborNode, tag: str, attributes: Attributes, style: Style | None
+        self, node: LexborNode, tag: str, attributes: Attributes, look: Look | None
     ) -> object:
         if tag == "sup":
             # A note mark must not become part of the word before it: T1102¹ is not T11021.
-            if self._words is not None and _NOTE_MARK.match(node.text(deep=True)):
+            if self._words is not None and _NOTE_MARK.match(_first_words(node)):
                 self._words.gap()
             return None
-        frame = self._frame(tag, block=False)
+        classes = attributes.get("class")
+        if classes and _class_says(classes) & _IS_GUTTER:
+            return _GONE
         if tag == "a":
             url = (attributes.get("href") or "").strip()
             if url[:1] == "#" and self._is_anchor(node, attributes):
                 return _GONE
             if url and url[0] != "#" and not url.lower().startswith(_NO_TARGET):
+                frame = self._frame(tag, block=False)
                 self._links.append(url)
                 frame.link = True
                 if self._words is not None:
                     self._words.open_link(url)
-        if style and style.get("display", "") in _LIKE_BLOCK and not self._pre:
+                if look is not None:
+                    self._dye(look, tag, attributes)
+                return frame
+        if look is None and tag != "font":
+            return None
+        frame = self._frame(tag, block=False)
+        if look is not None and look.block and not self._pre:
             self._flush()
             frame.block = True
-        if style or tag == "font":
-            self._dye(style or {}, tag, attributes)
+        self._dye(look, tag, attributes)
         return frame
 
     def _is_anchor(self, node: LexborNode, attributes: Attributes) -> bool:
@@ -424,10 +461,6 @@ class Walk:
             self._kind, self._level = "caption", 0
         elif tag == "details" and "open" not in attributes:
             self._close_details(node)
-        classes = attributes.get("class") or ""
-        if (classes and _SOURCES.search(classes)) or attributes.get("role") in _SOURCE_ROLES:
-            self._sources += 1
-            frame.sources = True
 
     def _enter_row(self, tag: str, attributes: Attributes, frame: _Frame) -> None:
         table = self._table
@@ -465,7 +498,11 @@ class Walk:
         if held:
             self.dropped["closed details"] += 1
 
-    def _leave(self, frame: _Frame) -> None:
+    def _leave(self, frame: _Frame | object) -> None:
+        if not isinstance(frame, _Frame):
+            if self._words is not None:
+                self._flush()
+            return
         if frame.link:
             self._links.pop()
             if self._words is not None:
@@ -517,16 +554,15 @@ class Walk:
 
     # -- the article and what surrounds it
 
-    def _mark(self, frame: _Frame, tag: str, attributes: Attributes) -> None:
+    def _mark(self, frame: _Frame, tag: str, attributes: Attributes, says: int) -> None:
         role = attributes.get("role") or ""
-        classes = attributes.get("class") or ""
         name = attributes.get("id") or ""
         why = ""
         if tag in {"main", "article"} or role in {"main", "article"}:
             why = "main" if "main" in {tag, role} else "article"
             self._inside += 1
             frame.inside = True
-        elif (classes and _CONTENT.search(classes)) or attributes.get("itemprop") == "articleBody":
+        elif says & _IS_CONTENT or attributes.get("itemprop") == "articleBody":
             why = "content"
         if why:
             found = _Range(why, len(self.pieces), size=self._size, within=self._inside > 1)
@@ -536,7 +572,7 @@ class Walk:
                 why = tag
             elif role in _ROLES:
                 why = _ROLES[role]
-            if (classes and tag not in _NEVER and _is_boilerplate(classes)) or name in _IDS:
+            if (says & _IS_FURNITURE and tag not in _NEVER) or name in _IDS:
                 why = "nav" if why == "nav" else "furniture"
             if not why:
                 return
@@ -629,9 +665,25 @@ class Walk:
 
 _NOTE_MARK: Final = re.compile(r"\s*[\[(]?\d[\d,\s–-]*[\])]?\s*$")
 _NO_TARGET: Final = ("javascript:", "data:", "vbscript:", "mailto:", "tel:")
-_LIKE_BLOCK: Final = frozenset({"block", "flex", "grid", "list-item", "table", "table-row"})
+_REGIONS: Final = frozenset({"main", "article", "nav", "header", "footer", "aside"})
+_FLOW: Final = frozenset({"center", "div", "p", "section"})
+_PLAIN_BLOCKS: Final = frozenset(
+    {"article", "aside", "center", "div", "footer", "header", "main", "nav", "p", "section"}
+)
 _SOURCE_ROLES: Final = frozenset({"doc-bibliography", "doc-endnotes"})
 _NEVER: Final = frozenset({"body", "h1", "h2", "h3", "h4", "h5", "h6", "table", "tr", "td", "th"})
+
+
+def _first_words(node: LexborNode) -> str:
+    """The first text in an element, looked for in the first child of the first child only."""
+    at = node.child
+    for _ in range(4):
+        if at is None:
+            return ""
+        if at.tag == "-text":
+            return at.text_content or ""
+        at = at.child
+    return ""
 
 
 def _language(node: LexborNode) -> str:
@@ -716,6 +768,7 @@ def parse(markup: str) -> LexborHTMLParser:
     """The tree of a page or fragment."""
     from selectolax.lexbor import LexborHTMLParser
 
+    markup = _without_noscript(markup)
     if markup.count("<") > MOST_UNCLOSED:
         unclosed = 0
         for found in _FORMATTING.finditer(markup):
@@ -725,6 +778,29 @@ def parse(markup: str) -> LexborHTMLParser:
                 break
             unclosed = max(unclosed, 0)
     return LexborHTMLParser(markup)
+
+
+def _without_noscript(markup: str) -> str:
+    """The markup without ``<noscript>``, whose tags would close what is open around it.
+
+    With scripting, as in every browser, its content is no markup at all (HTML §13.2.6.4.4).
+    """
+    kept: list[str] = []
+    at = 0
+    for found in _NOSCRIPT.finditer(markup):
+        if found.start() < at:
+            continue
+        end = _NOSCRIPT_END.search(markup, found.end())
+        if end is None:
+            break
+        if "</script" not in markup[found.end() : end.start()].lower():
+            kept.append(markup[at : found.start()])
+            at = end.end()
+    return "".join((*kept, markup[at:])) if kept else markup
+
+
+_NOSCRIPT: Final = re.compile(r"<noscript\b[^>]*>", re.IGNORECASE)
+_NOSCRIPT_END: Final = re.compile(r"</noscript\s*>", re.IGNORECASE)
 
 
 def read_html(snapshot: Snapshot) -> Reading:

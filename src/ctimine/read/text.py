@@ -43,7 +43,7 @@ _SOURCES: Final = re.compile(
 """Headings whose paragraphs and list items are sources."""
 REPEATED_CELL: Final = 200
 """Longest cell, in characters, that is repeated in each row it spans."""
-SPANNING_CELLS: Final = 64
+SPANNING_CELLS: Final = 16
 """Most cells that span into one row. Both bounds keep a table's text linear in its source."""
 
 
@@ -92,12 +92,13 @@ class Words:
     [(5, 16, 'https://attack.example/T1102/')]
     """
 
-    __slots__ = ("_length", "_open", "_parts", "_space", "links")
+    __slots__ = ("_length", "_open", "_parts", "_solid", "_space", "links")
 
     def __init__(self, text: str = "") -> None:
         self._parts: list[str] = []
         self._length = 0
         self._space = True  # whether the words so far end in white space (or there are none)
+        self._solid = False  # whether there is anything but white space
         self._open: list[tuple[int, str]] = []
         self.links: list[tuple[int, int, str]] = []
         if text:
@@ -118,10 +119,14 @@ class Words:
                 return self
         if not self._space and text[0].isspace():
             line = " " + line
-        self._space = text[-1].isspace()
-        if self._space:
+        if text[-1].isspace():
+            self._space = True
             line += " "
-        self._put(line)
+        else:
+            self._space = False
+        self._solid = True
+        self._parts.append(line)
+        self._length += len(line)
         return self
 
     def raw(self, text: str) -> Words:
@@ -130,6 +135,7 @@ class Words:
         if text:
             self._put(text)
             self._space = text[-1].isspace()
+            self._solid = self._solid or not text.isspace()
         return self
 
     def line(self) -> Words:
@@ -170,7 +176,7 @@ class Words:
         return "".join(self._parts)
 
     def __bool__(self) -> bool:
-        return any(not part.isspace() for part in self._parts)
+        return self._solid
 
     def __repr__(self) -> str:
         return f"Words({str(self)!r})"
