@@ -8,9 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ctimine.export import write_all
-
 import ctimine
+from ctimine.export import write_all
 
 
 def main() -> None:

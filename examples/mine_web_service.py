@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ctimine.export import write_all
-from rich.console import Console
-
 import ctimine
-from ctimine.cli.show import show_account, show_answers
+from ctimine.cli.show import console_for, show_account, show_answers
+from ctimine.export import write_all
 
 
 def main() -> None:
@@ -29,7 +27,7 @@ def main() -> None:
     run = ctimine.mine(*arguments.paths)
     answers = ctimine.who_uses(run.graph, arguments.technique)
 
-    console = Console()
+    console = console_for()
     show_answers(console, answers, ctimine.load_attack())
     show_account(console, run)
     written = write_all(run.graph, arguments.out, results=run, technique=arguments.technique)

@@ -61,12 +61,12 @@ def mine_command(
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
     from ctimine.attack import load_attack
-    from ctimine.cli.show import show_account, show_answers
+    from ctimine.cli.show import console_for, show_account, show_answers
     from ctimine.export import write_all
     from ctimine.graph import who_uses
     from ctimine.mine import mine, sample_corpus
 
-    console = Console(quiet=quiet)
+    console = console_for(quiet=quiet)
     catalogue = load_attack(attack or None)
     if technique and technique.upper() not in catalogue:
         raise InputError("no such technique in ATT&CK " + catalogue.version, subject=technique)

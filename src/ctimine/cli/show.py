@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from ctimine.graph import Answer
     from ctimine.mine import Run
 
+PLAIN_WIDTH = 120
+"""Columns where the output is no terminal: a log or a pipe."""
+
 STANCE_STYLE = {"reported": "bold", "assessed": "yellow"}
+
+
+def console_for(*, quiet: bool = False) -> Console:
+    """A console as wide as the terminal, or as a log can bear."""
+    console = Console(quiet=quiet)
+    return console if console.is_terminal else Console(quiet=quiet, width=PLAIN_WIDTH)
 
 
 def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalogue) -> None:
@@ -52,7 +61,10 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
 
 
 def _show_cited(console: Console, answers: Sequence[Answer], catalogue: Catalogue) -> None:
-    cited = [answer for answer in answers if answer.citations]
+    cited = sorted(
+        (answer for answer in answers if "cited" in answer.basis),
+        key=lambda answer: (answer.technique, answer.name),
+    )
     if not cited:
         return
     table = Table(
@@ -66,6 +78,7 @@ def _show_cited(console: Console, answers: Sequence[Answer], catalogue: Catalogu
             f"{citation.title or citation.name}{f' ({citation.date[:4]})' if citation.date else ''}"
             for citation in answer.citations
         )
+        sources = sources or "new in this release, its citations are not known here"
         table.add_row(answer.technique, escape(answer.name), escape(sources))
     console.print(table)
 
