@@ -291,6 +291,8 @@ class Sentence:
         if re.match(rf"\s+(?:use|abuse|exploitation|usage|deployment) of\b", after):
             return "use-of"
         if self.acts(after):
+            if _OF.search(before):
+                return "thing-of"
             return "linked" if linked else "subject"
         if re.match(r"\s*(?::|–|—|-\s)\s*", after) and not re.search(r"\w", before):
             return "label"

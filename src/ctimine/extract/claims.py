@@ -129,12 +129,14 @@ def find_claims(
 class _Finder:
     def __init__(self, report: Report, mentions: Sequence[Mention], catalogue: Catalogue) -> None:
         self.report, self.catalogue = report, catalogue
-        self.layout = Layout(report)
+        self.layout = Layout(report, ((m.start, m.end) for m in mentions))
         self.text = report.text
         self.judge = Judge(report, mentions, self.layout)
         self.names = Names(self.layout, self.judge, catalogue, mentions)
         self.statements = find_statements(self.names)
-        things = [thing_of(m) for m in mentions if m.kind in {"actor", "campaign", "software"}]
+        things = [
+            self._thing(m) for m in mentions if m.kind in {"actor", "campaign", "software"}
+        ]
         things += introduced(self.names, self.statements)
         self.things = sorted(
             (t for t in things if t.stance != "reference"), key=lambda t: (t.start, -t.end)
@@ -160,6 +162,13 @@ class _Finder:
         self.tools: set[tuple[str, str]] = set()  # (actor cluster, software key) stated as used
         self.found: dict[tuple[object, ...], Claim] = {}
         self._sentences: dict[tuple[int, int], Sentence] = {}
+
+    def _thing(self, mention: Mention) -> Thing:
+        """A mention as a thing; a section of denials denies deeds, not that its actors exist."""
+        thing = thing_of(mention)
+        if mention.stance == "negated" and not self.judge.judge(mention)[1].startswith("cue"):
+            return dataclasses.replace(thing, stance="reported")
+        return thing
 
     def run(self) -> tuple[Claim, ...]:
         self._add_statements()
@@ -642,11 +651,17 @@ def _distinct_targets(targets: Sequence[Thing], catalogue: Catalogue) -> list[Th
         best.setdefault(target.key, target)
     written = {t.key for t in best.values() if t.basis == "id"}
     parents = {key.partition(".")[0] for key in written}
+    # What the author wrote down settles the family: a described sibling would contradict it.
+    families = parents | {
+        t.key.partition(".")[0] for t in best.values() if t.basis in {"id", "name"}
+    }
     return sorted(
         (
             t
             for t in best.values()
-            if t.basis == "id" or not (t.key in parents or t.key.partition(".")[0] in written)
+            if t.basis == "id"
+            or not (t.key in parents or t.key.partition(".")[0] in written)
+            and not (t.basis == "behaviour" and t.key.partition(".")[0] in families)
         ),
         key=lambda t: t.start,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from ctimine.model import Block, Report
 
@@ -83,8 +83,10 @@ class Layout:
     (10, 14)
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, whole: Iterable[tuple[int, int]] = ()) -> None:
         self.report = report
+        # An id may be broken over a line ("T1102.\n002"): no sentence ends inside what is short.
+        self._whole = sorted(span for span in whole if 0 < span[1] - span[0] <= 60)
         self.text = report.text
         self.blocks: tuple[Block, ...] = report.blocks or _paragraphs(report.text)
         self._starts = [block.start for block in self.blocks]
@@ -142,8 +144,20 @@ class Layout:
         """Sentences of a block."""
         if index not in self._sentences:
             block = self.blocks[index]
-            self._sentences[index] = split_sentences(self.text, block.start, block.end)
+            found = split_sentences(self.text, block.start, block.end)
+            self._sentences[index] = self._mended(found) if len(found) > 1 else found
         return self._sentences[index]
+
+    def _mended(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Sentences joined again where one ends inside a mention."""
+        mended = found[:1]
+        for start, end in found[1:]:
+            at = bisect.bisect_left(self._whole, (start, start)) - 1
+            if at >= 0 and self._whole[at][0] < start < self._whole[at][1]:
+                mended[-1] = (mended[-1][0], end)
+            else:
+                mended.append((start, end))
+        return mended
 
     def sentence_at(self, offset: int) -> tuple[int, int]:
         """The sentence that holds the offset; the line where no block does."""
@@ -214,7 +228,3 @@ def _paragraphs(text: str) -> tuple[Block, ...]:
             blocks.append(Block("paragraph", match.start(), match.end()))
     return tuple(blocks)
 
-
-def overlaps(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
-    """Whether any of the spans shares a character with ``start:end``."""
-    return any(a < end and start < b for a, b in spans)

@@ -196,7 +196,9 @@ def find_genre(report: Report, layout: Layout | None = None) -> Genre:
             amount = min(5.0, sum(1 for _ in pattern.finditer(report.text)) / thousand)
         totals[name] = totals.get(name, 0.0) + amount * weight
     report_like = totals.pop("report", 0.0)
-    # An exercise dresses up as a report: what looks like one does not speak against it.
+    # What teaches is near to what guides. An exercise dresses up as a report: what looks like one
+    # does not speak against it.
+    totals["guide"] = totals.get("guide", 0.0) + 0.5 * totals.get("tutorial", 0.0)
     for genre in ("exercise", "tutorial", "guide"):
         against = 0.0 if genre == "exercise" else max(-1.2, report_like)
         if totals.get(genre, 0.0) + against >= 1.0:
@@ -217,7 +219,7 @@ class Judge:
         self, report: Report, mentions: Sequence[Mention], layout: Layout | None = None
     ) -> None:
         self.report = report
-        self.layout = layout or Layout(report)
+        self.layout = layout or Layout(report, ((m.start, m.end) for m in mentions))
         self.genre = find_genre(report, self.layout)
         self._spans = sorted((m.start, m.end) for m in mentions)
         self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
