@@ -56,7 +56,7 @@ def web_address(remote: str, branch: str, path: str) -> str:
     ''
     """
     found = _REMOTE.fullmatch(remote.strip())
-    if found is None:
+    if found is None or not {".", ".."}.isdisjoint(found["path"].split("/")):
         return ""
     host = (found["host"] or found["scp"]).lower()
     place = "/".join(map(quote, (branch, path)))

@@ -259,7 +259,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     return best
 
 
-# -- records of JSON and YAML ------------------------------------------------------------------------
+# -- records of JSON and YAML ----------------------------------------------------------------------
 
 
 def _records(value: Any) -> tuple[list[str], Rows]:
