@@ -43,10 +43,10 @@ STATEMENTS = [
         "Silver Raven, which Quill Labs calls Storm-9931, came by mail.",
         {"name:silverraven alias-of name:storm9931"},
     ),
-    ("Storm-9931 is another name for Silver Raven.", {"name:silverraven alias-of name:storm9931"}),
+    ("Storm-9931 is another name for Silver Raven.", {"name:storm9931 alias-of name:silverraven"}),
     (
         "Storm-9931 is Microsoft's name for Silver Raven.",
-        {"name:silverraven alias-of name:storm9931"},
+        {"name:storm9931 alias-of name:silverraven"},
     ),
     (f"{APT29} is also known as Harbour Goose.", {"G0016 alias-of name:harbourgoose"}),
     (f"{APT29} (also tracked as Cozy Bear) came by mail.", {"G0016 alias-of name:cozybear"}),
@@ -60,7 +60,7 @@ STATEMENTS = [
     (f"{APT28} is a subgroup of {OILRIG}.", {"G0007 part-of G0049"}),
     (f"{APT28} (an {OILRIG} subgroup) came by mail.", {"G0007 part-of G0049"}),
     # denied
-    (f"{OILRIG} is not an alias of {MUDDY}.", {"G0069 alias-of G0049 negated"}),
+    (f"{OILRIG} is not an alias of {MUDDY}.", {"G0049 alias-of G0069 negated"}),
     # no statement
     (f"{APT28} and {APT29} are Russian.", set()),
     ("The group used a backdoor known as Bilgewater.", set()),
@@ -136,7 +136,7 @@ def test_an_alias_that_the_text_calls_an_error_is_negated():
     source = (
         f"# {MUDDY}\n\n## Not confirmed / incorrect\n\n- {OILRIG} as a {MUDDY} alias. INCORRECT."
     )
-    assert said(source, title="MuddyWater") == {"G0069 alias-of G0049 negated"}
+    assert said(source, title="MuddyWater") == {"G0049 alias-of G0069 negated"}
 
 
 def test_names_that_only_the_text_knows_act_like_others():

@@ -390,7 +390,7 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
                 a = names.thing(*subject)
                 thing = names.thing(*other, like=a)
                 yield Statement(
-                    a, "alias-of", thing, start, end, names.stance(thing), "alias-name-for"
+                    thing, "alias-of", a, start, end, names.stance(thing), "alias-name-for"
                 )
         for match in _AS_ALIAS.finditer(sentence):
             yield from _as_alias(names, match, start, end)
@@ -498,9 +498,11 @@ def _as_alias(names: Names, match: re.Match[str], start: int, end: int) -> Itera
     a = names.thing(*subject)
     for span in names.list_from(start + match.start("y"), start + match.end("y")):
         thing = names.thing(*span, like=a)
-        stance = "negated" if match.group("no") else names.stance(thing)
-        rule = "alias-denied" if stance == "negated" else "alias-statement"
-        yield Statement(a, "alias-of", thing, start, end, stance, rule)
+        stances = {names.stance(thing), names.stance(a)}
+        denied = bool(match.group("no")) or "negated" in stances
+        stance = "negated" if denied else names.stance(thing)
+        rule = "alias-denied" if denied else "alias-statement"
+        yield Statement(thing, "alias-of", a, start, end, stance, rule)
 
 
 def _from_parenthesis(names: Names, start: int, end: int) -> Iterator[Statement]:

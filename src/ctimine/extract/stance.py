@@ -38,6 +38,7 @@ _PAST_USE: Final = re.compile(
     r"observed (?:using|exploiting)|has (?:long |also )?\w+ed|have (?:long |also )?\w+ed)\b",
     re.IGNORECASE,
 )
+_DATED: Final = re.compile(r"\b(?:19|20)\d\d\b|\[[A-Za-z]{0,3}\d+\]")
 _RULE_CODE: Final = re.compile(
     r"\b(?:logsource|detection|condition|selection)\s*:|\battack\.t\d{4}|^\s*rule \w+|\bstrings:\s|"
     r"\|\s*(?:where|summarize|project|extend|stats|table|search|join|eval|rename)\b|\bindex\s*=|"
@@ -495,9 +496,12 @@ class Judge:
         return None
 
     def _happened(self, start: int, end: int) -> bool:
-        """Whether a sentence tells what a named actor did, in the past tense."""
-        return bool(_PAST_USE.search(self.layout.text[start:end])) and any(
-            start <= actor.start < end for actor in self._actors
+        """Whether a sentence tells what a named actor did, in the past tense and with a date."""
+        words = self.layout.text[start:end]
+        return (
+            bool(_PAST_USE.search(words))
+            and bool(_DATED.search(words))
+            and any(start <= actor.start < end for actor in self._actors)
         )
 
 
