@@ -677,7 +677,7 @@ class _Writer:
 
     def _service_labels(self, claims: Iterable[Claim]) -> set[str]:
         return {
-            f"abused-service:{fold(claim.via)}"
+            f"abused-service:{'-'.join(claim.via.casefold().split())}"
             for claim in claims
             if claim.via and not _is_software(claim.via)
         }
