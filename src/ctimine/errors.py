@@ -6,6 +6,16 @@
     ├── InputError            a path, option or argument that cannot be used
     ├── CatalogueError        facts about ATT&CK that cannot be loaded or built
     ├── FetchError            a source or address that could not be fetched
+    │   ├── AddressRefused    an address that is not on the public internet, or no web address
+    │   ├── Unreachable       no such name, no connection, or a connection that broke
+    │   │   └── TLSRefused    no encryption that can be trusted
+    │   ├── DeadlineExceeded  too slow as a whole
+    │   ├── TooLarge          more bytes than the bound, packed or unpacked
+    │   ├── BadAnswer         an answer that cannot be used: status, redirects, coding
+    │   ├── RateLimited       told to come back later than this run waits
+    │   ├── RobotsDenied      the site's robots.txt asks not to
+    │   ├── Blocked           a login, a challenge page, a refusal; never bypassed
+    │   └── BrokenSource      not what the source's kind promises: no feed, no sitemap, no tree
     ├── ReadError             a document that could not be turned into a Report
     │   ├── UnsupportedMedia  no reader for this kind of bytes
     │   ├── BrokenDocument    a reader exists, the bytes defeat it
@@ -54,7 +64,82 @@ class CatalogueError(CtimineError):
 
 
 class FetchError(CtimineError):
-    """A source or address that could not be fetched."""
+    """A source or address that could not be fetched; ``reason`` is a phrase that can be counted."""
+
+    reason = "not fetched"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.subject), self.__dict__)
+
+
+class AddressRefused(FetchError):
+    """An address that is not on the public internet, or no web address at all."""
+
+    reason = "address refused"
+
+
+class Unreachable(FetchError):
+    """No such name, no connection, or a connection that broke."""
+
+    reason = "unreachable"
+
+
+class TLSRefused(Unreachable):
+    """No encryption that can be trusted: expired, wrong host, unknown issuer, old protocol."""
+
+    reason = "TLS refused"
+
+
+class DeadlineExceeded(FetchError):
+    """The answer took longer, as a whole, than one request may."""
+
+    reason = "deadline"
+
+
+class TooLarge(FetchError):
+    """More bytes than the bound, as they came or unpacked."""
+
+    reason = "too large"
+
+
+class BadAnswer(FetchError):
+    """An answer that cannot be used; ``status`` is its HTTP status (0: not about the status)."""
+
+    reason = "bad answer"
+
+    def __init__(self, message: str, *, subject: str = "", status: int = 0) -> None:
+        super().__init__(message, subject=subject)
+        self.status = status
+        if status:
+            self.reason = f"HTTP {status}"
+
+
+class RateLimited(FetchError):
+    """Told to come back later than this run waits; ``until`` is that time in Unix seconds."""
+
+    reason = "rate limited"
+
+    def __init__(self, message: str, *, subject: str = "", until: float = 0.0) -> None:
+        super().__init__(message, subject=subject)
+        self.until = until
+
+
+class RobotsDenied(FetchError):
+    """The site's robots.txt asks not to fetch this."""
+
+    reason = "robots denied"
+
+
+class Blocked(FetchError):
+    """A login, a challenge page or a refusal. It is reported and never bypassed."""
+
+    reason = "blocked"
+
+
+class BrokenSource(FetchError):
+    """Not what the source's kind promises: no feed, no sitemap, no tree."""
+
+    reason = "broken source"
 
 
 class ReadError(CtimineError):

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import uuid
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from ctimine.errors import InputError
 
@@ -378,6 +380,56 @@ class Outcome:
     state: Literal["read", "not-a-report", "folded", "skipped", "failed"]
     reason: str = ""
     detail: str = ""
+
+
+# -- between rooms ---------------------------------------------------------------------------------
+
+
+class Memory(Protocol):
+    """What a fetcher needs remembered from run to run; the archive implements it.
+
+    Notes are short texts under a key of a source: validators of an address, the mark of an item,
+    a cursor. A note that is empty was never made.
+    """
+
+    def recall(self, source: str, key: str) -> str:
+        """The note under this key, empty if there is none."""
+        ...
+
+    def note(self, source: str, notes: Mapping[str, str]) -> None:
+        """Keep notes, all or none; an empty text forgets."""
+        ...
+
+    def keep(self, snapshot: Snapshot, notes: Mapping[str, str]) -> None:
+        """Keep a snapshot and its notes, all or none."""
+        ...
+
+
+_SECRET_NAME: Final = (
+    r"(?:[\w.-]*(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key|signature|credential)"
+    r"[\w.-]*|auth|authorization|key|sig|pwd|pass|apikey|session(?:id)?|sid|code|jwt|x-amz-[\w-]+)"
+)
+_SECRETS: Final = re.compile(
+    r"(?P<user>(?<=://)[^/?#\s@]*@)"
+    rf"|(?P<name>(?<![\w.-]){_SECRET_NAME}\s*=)[^&#;\s'\"<>]+"
+    r"|(?P<scheme>\b(?:bearer|basic|token)\s+)[\w.~+/=-]{8,}",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """The text without credentials in addresses and headers: for logs, errors and archives.
+
+    >>> redacted("https://me:pw@feeds.example/x?id=7&api_key=abc")
+    'https://feeds.example/x?id=7&api_key=***'
+    """
+
+    def hidden(match: re.Match[str]) -> str:
+        if match["user"]:
+            return ""
+        return f"{match['name'] or match['scheme']}***"
+
+    return _SECRETS.sub(hidden, text)
 
 
 # -- identity and JSON ---------------------------------------------------------------------------
