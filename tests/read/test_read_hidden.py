@@ -213,7 +213,7 @@ def test_text_of_unknown_ground_is_not_muted():
 def test_a_flood_of_rules_costs_little():
     css = "".join(f".a{i} .b{i} > p{{display:none}}" for i in range(20000))
     tree = parse(f"<style>{css}</style><p class=x>words</p>")
-    assert Sheets(tree).look(tree.css_first("p"), "p", {"class": "x"}) is None
+    assert Sheets(tree).look("p", {"class": "x"}, tree.css_first("p")) is None
 
 
 def test_nothing_hides_by_empty_style():

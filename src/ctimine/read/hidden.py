@@ -416,17 +416,18 @@ class Look:
         self.way = hidden_by(style)
         self.inks = any(_INKS.search(name) for name in style)
         self.block = style.get("display", "") in _LIKE_BLOCK
-        self._dyed: dict[Ink, Ink] = {}
+        self._dyed: dict[int, tuple[Ink, Ink]] = {}  # by identity: hashing costs more than dyeing
 
     def dye(self, ink: Ink, tag: str, attributes: Attributes) -> Ink:
         """The ink of what stands in an element that looks so."""
         if not self.inks and "bgcolor" not in attributes and tag != "font":
             return ink
-        found = self._dyed.get(ink)
-        if found is None:
-            found = ink.under(self.style, tag, attributes)
-            if "bgcolor" not in attributes and tag != "font":
-                self._dyed[ink] = found
+        known = self._dyed.get(id(ink))
+        if known is not None and "bgcolor" not in attributes and tag != "font":
+            return known[1]
+        found = ink.under(self.style, tag, attributes)
+        if "bgcolor" not in attributes and tag != "font":
+            self._dyed[id(ink)] = (ink, found)
         return found
 
 
@@ -438,9 +439,8 @@ class Sheets:
 
     def __init__(self, tree: LexborHTMLParser) -> None:
         self._by_name: dict[str, list[tuple[int, int, frozenset[str], dict[str, str]]]] = {}
-        self._by_node: dict[int, list[tuple[int, int, dict[str, str]]]] = {}
-        self._looks: dict[tuple[str, str | None, str | None, str | None], Look | None] = {}
-        self._merits: dict[tuple[tuple[int, ...], str | None], Look | None] = {}
+        self.by_node: dict[int, list[tuple[int, int, dict[str, str]]]] = {}
+        self._looks: dict[tuple[tuple[int, ...], str | None], Look | None] = {}
         order = 0
         complex_left = self.MOST_COMPLEX
         for sheet in tree.css("style"):
@@ -456,8 +456,8 @@ class Sheets:
                         complex_left -= 1
                         weight = _weight(selector)
                         for node in tree.css(selector):
-                            self._by_node.setdefault(node.mem_id, []).append((weight, order, found))
-        self.any = bool(self._by_name or self._by_node)
+                            self.by_node.setdefault(node.mem_id, []).append((weight, order, found))
+        self.any = bool(self._by_name or self.by_node)
 
     def _add(self, selector: str, order: int, found: dict[str, str]) -> None:
         names = frozenset(
@@ -468,27 +468,23 @@ class Sheets:
         key = max(names, key=lambda name: ((name[0] == "#") * 2 + (name[0] == "."), name))
         self._by_name.setdefault(key, []).append((_weight(selector), order, names, found))
 
-    def look(self, node: LexborNode, tag: str, attributes: Attributes) -> Look | None:
-        """How an element looks by its attributes and rules; None if nothing is said of it."""
-        get = attributes.get
-        own = get("style")
+    def look(self, tag: str, attributes: Attributes, node: LexborNode | None = None) -> Look | None:
+        """How an element looks by its attributes and rules; None if nothing is said of it.
+
+        Without the node, rules whose selector has a combinator are left out.
+        """
+        own = attributes.get("style")
         if not self.any and own is None:
             return None
-        if self._by_node and node.mem_id in self._by_node:
-            rules = self._named(tag, get("id") or "", get("class") or "")
-            rules = sorted([*rules, *self._by_node[node.mem_id]], key=lambda rule: rule[:2])
-            return Look(_merged(rules, own))
-        key = (tag, get("id"), get("class"), own)
-        try:
-            return self._looks[key]
-        except KeyError:
-            rules = self._named(tag, key[1] or "", key[2] or "")
-            merits = (tuple(order for _, order, _ in rules), own)
-            if merits not in self._merits:
-                style = _merged(rules, own)
-                self._merits[merits] = Look(style) if style else None
-            found = self._looks[key] = self._merits[merits]
-            return found
+        rules = self._named(tag, attributes.get("id") or "", attributes.get("class") or "")
+        more = self.by_node.get(node.mem_id) if node is not None else None
+        if more:
+            rules = sorted([*rules, *more], key=lambda rule: rule[:2])
+        key = (tuple(order for _, order, _ in rules), own)
+        if key not in self._looks:
+            style = _merged(rules, own)
+            self._looks[key] = Look(style) if style else None
+        return self._looks[key]
 
     def _named(self, tag: str, name: str, classes: str) -> list[tuple[int, int, dict[str, str]]]:
         if not self._by_name:

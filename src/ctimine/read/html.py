@@ -38,7 +38,11 @@ _BLOCKS: Final = frozenset(
     " caption".split()
 )
 _HEADINGS: Final = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-_PRE: Final = frozenset({"pre", "listing", "xmp", "plaintext"})
+_PRE_TAGS: Final = frozenset({"pre", "listing", "xmp", "plaintext"})
+_LISTS: Final = frozenset({"ul", "ol", "menu", "dir", "dl"})
+_ROWS: Final = frozenset({"thead", "tr", "td", "th"})
+_MARKED: Final = frozenset({"sup", "font"})
+_RARE: Final = frozenset({"hidden", "aria-hidden", "popover", "role", "bgcolor", "itemprop"})
 _GUTTER: Final = re.compile(
     r"(?:^|\s)(?:line-?nos?|line-?numbers?(?:-rows)?|gutter|rouge-gutter|blob-num|hljs-ln-numbers)(?:\s|$)"
 )
@@ -97,6 +101,7 @@ _CONTENT: Final = re.compile(
 _SOURCES: Final = re.compile(
     r"(?:^|\s)(?:references|reflist|footnotes|endnotes|bibliography|citations)(?:\s|$)"
 )
+_MOST_RANGES: Final = 2000
 _MOST: Final = 0.5
 """Share of the text from which a class-named "sidebar" is taken for the page itself."""
 
@@ -172,26 +177,12 @@ class _Range:
     within: bool = False
 
 
-@dataclasses.dataclass(slots=True)
-class _Frame:
-    """What to restore when an element ends; only elements that change something have one."""
+# What an element changed, as flags of its frame: (flags, kind, level, depth, ink, muted, range).
+# Frames are bare tuples, and there is one for each open element: this is the hot path of reading.
+_Frame = tuple[int, BlockKind, int, int, Ink, str, _Range | None]
+_BLOCK, _LINK, _PRE, _INSIDE, _FROM, _TABLE, _CELL, _HEAD, _ROW = (1 << n for n in range(9))
 
-    tag: str
-    kind: BlockKind
-    level: int
-    depth: int
-    ink: Ink
-    muted: str
-    block: bool
-    link: bool = False
-    pre: bool = False
-    inside: bool = False
-    sources: bool = False
-    table: bool = False
-    cell: bool = False
-    range: _Range | None = None
-
-
+_Key = tuple[str, str | None, str | None, str | None]
 _GONE: Final = object()
 """In place of a frame: the element is left out."""
 _FLUSH: Final = object()
@@ -225,13 +216,15 @@ class Walk:
         self._muted = ""
         self._table: _Table | None = None
         self._skip: set[int] = set()
+        self._bare: dict[str, tuple[str, Look | None, int]] = {}
+        self._known: dict[_Key, tuple[str, Look | None, int]] = {}
         self._size = 0
         body = tree.body
         if body is None:
             return
         for node in (tree.root, body):
             if node is not None and node.tag:
-                look = self._sheets.look(node, node.tag, node.attributes)
+                look = self._sheets.look(node.tag, node.attributes, node)
                 if look is not None:
                     self._dye(look, node.tag, {})
         self._walk(body)
@@ -241,16 +234,19 @@ class Walk:
         node = body.child
         stack: list[tuple[LexborNode, _Frame | object | None]] = []
         enter, leave, text = self._enter, self._leave, self._text
+        skipped = SKIPPED
         while node is not None:
             tag = node.tag or "-"
             if tag == "-text":
-                text(node)
+                words = node.text_content
+                if words and (self._words is not None or self._pre or not words.isspace()):
+                    text(node, words)
             elif tag == "br":
                 self._break()
             elif tag == "img":
                 if self._words is not None and not self._pre:
                     self._words.gap()
-            elif tag not in SKIPPED and tag[0] != "-":
+            elif tag not in skipped and tag[0] != "-":
                 frame = enter(node, tag)
                 if frame is not _GONE:
                     child = node.child
@@ -270,24 +266,14 @@ class Walk:
 
     # -- text
 
-    def _text(self, node: LexborNode) -> None:
-        text = node.text_content
-        if not text:
+    def _text(self, node: LexborNode, text: str) -> None:
+        if self._muted or (self._skip and node.mem_id in self._skip):
+            if self._muted and not text.isspace():
+                self.dropped[self._muted] += 1
             return
         words = self._words
         if words is None:
-            if not self._pre and text.isspace():
-                return
-            if self._skip and node.mem_id in self._skip:
-                return
-            if self._muted:
-                self.dropped[self._muted] += 1
-                return
             words = self._fresh()
-        elif self._muted or (self._skip and node.mem_id in self._skip):
-            if not text.isspace():
-                self.dropped[self._muted] += 1
-            return
         if self._pre:
             words.raw(text)
         else:
@@ -311,10 +297,10 @@ class Walk:
         if words is None:
             return
         if self._pre and self._kind != "code":
-            words.raw("\n")
+            words.new_line()
             return
         if self._table is not None and self._table.in_cell:
-            words.line()
+            words.new_line()
             return
         self._words = None
         for _ in self._links:
@@ -328,62 +314,62 @@ class Walk:
 
     # -- elements
 
-    def _enter(self, node: LexborNode, tag: str) -> object:
+    def _enter(self, node: LexborNode, tag: str) -> _Frame | object | None:
         """What to restore when the element ends; None for nothing, _GONE to leave it out."""
         attributes = node.attributes
         block = tag in _BLOCKS
-        look = None
         if attributes:
-            if self._skip and node.mem_id in self._skip:
-                return _GONE
-            way = hidden_by_attribute(tag, attributes)
-            if not way:
-                look = self._sheets.look(node, tag, attributes)
-                way = look.way if look is not None else ""
-        elif (self._skip and node.mem_id in self._skip) or tag == "dialog":
-            return _GONE
-        elif self._sheets.any:
-            look = self._sheets.look(node, tag, attributes)
-            way = look.way if look is not None else ""
+            get = attributes.get
+            key = (tag, get("class"), get("style"), get("id"))
+            known = self._known.get(key)
+            if known is None:
+                known = self._known[key] = self._know(key)
+            way, look, says = known
+            rare = not _RARE.isdisjoint(attributes)
+            if rare and not way:
+                way = hidden_by_attribute(tag, attributes)
         else:
-            way = ""
+            known = self._bare.get(tag)
+            if known is None:
+                known = self._bare[tag] = self._know((tag, None, None, None))
+            way, look, says = known
+            rare = False
+        if self._skip and node.mem_id in self._skip:
+            return _GONE
+        if self._sheets.by_node and node.mem_id in self._sheets.by_node:
+            look = self._sheets.look(tag, attributes, node)
+            way = way or (look.way if look is not None else "")
         if way:
             self.dropped[way] += 1
             if block:
                 self._flush()
             return _GONE
+        if says & _IS_GUTTER:
+            return _GONE
         if not block:
-            if attributes or look is not None or tag == "sup":
+            if tag == "a" or look is not None or tag in _MARKED:
                 return self._enter_inline(node, tag, attributes, look)
             return None
         if self._words is not None:
             self._flush()
-        says = 0
-        if attributes:
-            classes = attributes.get("class")
-            says = _class_says(classes) if classes else 0
-            if says & _IS_GUTTER:
-                return _GONE
-            if attributes.get("role") in _SOURCE_ROLES:
-                says |= _IS_SOURCES
-        elif tag in _FLOW and look is None:
+        if not attributes and look is None and tag in _FLOW:
             return _FLUSH
-        frame = self._frame(tag, block=True)
-        if look is not None or "bgcolor" in attributes:
-            self._dye(look, tag, attributes)
-        if self._pre:
-            return frame
-        if says & _IS_SOURCES:
-            self._sources += 1
-            frame.sources = True
-        if not self.whole and (attributes or tag in _REGIONS):
-            self._mark(frame, tag, attributes, says)
-        if tag not in _PLAIN_BLOCKS:
-            self._enter_block(node, tag, attributes, frame)
-        return frame
+        return self._enter_block(node, tag, attributes, look, says, rare=rare)
 
-    def _frame(self, tag: str, *, block: bool) -> _Frame:
-        return _Frame(tag, self._kind, self._level, self._depth, self._ink, self._muted, block)
+    def _know(self, key: _Key) -> tuple[str, Look | None, int]:
+        tag, classes, style, name = key
+        attributes = {"class": classes, "style": style, "id": name}
+        look = self._sheets.look(tag, attributes)
+        way = look.way if look is not None else ""
+        if not way:
+            way = hidden_by_attribute(tag, {"class": classes})
+        says = _class_says(classes) if classes else 0
+        if name in _IDS:
+            says |= _IS_FURNITURE
+        return way, look, says
+
+    def _frame(self, flags: int, found: _Range | None = None) -> _Frame:
+        return flags, self._kind, self._level, self._depth, self._ink, self._muted, found
 
     def _dye(self, look: Look | None, tag: str, attributes: Attributes) -> None:
         ink = self._ink
@@ -395,36 +381,31 @@ class Walk:
 
     def _enter_inline(
         self, node: LexborNode, tag: str, attributes: Attributes, look: Look | None
-    ) -> object:
+    ) -> _Frame | object | None:
         if tag == "sup":
             # A note mark must not become part of the word before it: T1102¹ is not T11021.
             if self._words is not None and _NOTE_MARK.match(_first_words(node)):
                 self._words.gap()
             return None
-        classes = attributes.get("class")
-        if classes and _class_says(classes) & _IS_GUTTER:
-            return _GONE
+        flags = 0
+        frame = self._frame(0)
         if tag == "a":
             url = (attributes.get("href") or "").strip()
             if url[:1] == "#" and self._is_anchor(node, attributes):
                 return _GONE
             if url and url[0] != "#" and not url.lower().startswith(_NO_TARGET):
-                frame = self._frame(tag, block=False)
                 self._links.append(url)
-                frame.link = True
+                flags = _LINK
                 if self._words is not None:
                     self._words.open_link(url)
-                if look is not None:
-                    self._dye(look, tag, attributes)
-                return frame
-        if look is None and tag != "font":
+        if look is not None or tag == "font":
+            if look is not None and look.block and not self._pre:
+                self._flush()
+                flags |= _BLOCK
+            self._dye(look, tag, attributes)
+        elif not flags:
             return None
-        frame = self._frame(tag, block=False)
-        if look is not None and look.block and not self._pre:
-            self._flush()
-            frame.block = True
-        self._dye(look, tag, attributes)
-        return frame
+        return (flags, *frame[1:])
 
     def _is_anchor(self, node: LexborNode, attributes: Attributes) -> bool:
         classes = (attributes.get("class") or "").lower()
@@ -433,55 +414,82 @@ class Walk:
         return self._kind == "heading" and node.text(deep=True).strip().lower() in _MARKS
 
     def _enter_block(
-        self, node: LexborNode, tag: str, attributes: Attributes, frame: _Frame
-    ) -> None:
-        in_cell = self._table is not None and self._table.in_cell
-        if tag in _PRE:
-            self._pre += 1
-            frame.pre = True
-            if not in_cell:
-                self._kind, self._level, self._note = "code", 0, _language(node)
-        elif tag == "table":
-            if self._table is None and not _is_layout(node, attributes):
-                self._table = _Table([])
-                frame.table = True
-        elif in_cell:
-            return
-        elif self._table is not None and tag in {"thead", "tr", "td", "th"}:
-            self._enter_row(tag, attributes, frame)
+        self,
+        node: LexborNode,
+        tag: str,
+        attributes: Attributes,
+        look: Look | None,
+        says: int,
+        *,
+        rare: bool,
+    ) -> _Frame | object:
+        frame = self._frame(_BLOCK)
+        if look is not None or (rare and "bgcolor" in attributes):
+            self._dye(look, tag, attributes)
+        if self._pre:
+            return frame
+        flags = _BLOCK
+        found: _Range | None = None
+        if says & _IS_SOURCES or (rare and attributes.get("role") in _SOURCE_ROLES):
+            self._sources += 1
+            flags |= _FROM
+        if not self.whole and (says or rare or tag in _REGIONS):
+            found = self._mark(tag, attributes, says)
+            if found is not None and found.why in {"main", "article"}:
+                flags |= _INSIDE
+        if tag not in _PLAIN_BLOCKS:
+            flags |= self._structure(node, tag, attributes)
+        return (flags, *frame[1:6], found)
+
+    def _structure(self, node: LexborNode, tag: str, attributes: Attributes) -> int:
+        """Take up what an element means for the blocks in it."""
+        table = self._table
+        if table is not None:
+            if table.in_cell:
+                self._pre += tag in _PRE_TAGS
+                return _PRE if tag in _PRE_TAGS else 0
+            if tag in _ROWS:
+                return self._enter_row(table, tag, attributes)
+        if tag in {"li", "dt", "dd"}:
+            self._kind, self._level = "list_item", max(self._depth, 1) + (tag == "dd")
         elif tag in _HEADINGS:
             self._kind, self._level = "heading", _HEADINGS[tag]
-        elif tag in {"ul", "ol", "menu", "dir", "dl"}:
+        elif tag in _LISTS:
             self._depth += 1
-        elif tag in {"li", "dt", "dd"}:
-            self._kind, self._level = "list_item", max(self._depth, 1) + (tag == "dd")
+        elif tag in _PRE_TAGS:
+            self._pre += 1
+            self._kind, self._level, self._note = "code", 0, _language(node)
+            return _PRE
+        elif tag == "table":
+            if table is None and not _is_layout(node, attributes):
+                self._table = _Table([])
+                return _TABLE
         elif tag == "blockquote":
             self._kind, self._level = "quote", 0
         elif tag in {"figcaption", "caption"}:
             self._kind, self._level = "caption", 0
         elif tag == "details" and "open" not in attributes:
             self._close_details(node)
+        return 0
 
-    def _enter_row(self, tag: str, attributes: Attributes, frame: _Frame) -> None:
-        table = self._table
-        if table is None:
-            return
+    def _enter_row(self, table: _Table, tag: str, attributes: Attributes) -> int:
         if tag == "thead":
             table.head = True
-        elif tag == "tr":
+            return _HEAD
+        if tag == "tr":
             table.rows.append([])
-        else:
-            if not table.rows:
-                table.rows.append([])
-            table.in_cell = True
-            table.cell = (
-                tag == "th",
-                _span(attributes.get("rowspan"), 65534),
-                _span(attributes.get("colspan"), 1000),
-            )
-            self._kind = "table_cell"
-            self._words = self._fresh()
-            frame.cell = True
+            return _ROW
+        if not table.rows:
+            table.rows.append([])
+        table.in_cell = True
+        table.cell = (
+            tag == "th",
+            _span(attributes.get("rowspan"), 65534),
+            _span(attributes.get("colspan"), 1000),
+        )
+        self._kind = "table_cell"
+        self._words = self._fresh()
+        return _CELL
 
     def _close_details(self, node: LexborNode) -> None:
         """Leave out what a closed ``<details>`` shows on a click only: all but its summary."""
@@ -499,39 +507,44 @@ class Walk:
             self.dropped["closed details"] += 1
 
     def _leave(self, frame: _Frame | object) -> None:
-        if not isinstance(frame, _Frame):
+        if not isinstance(frame, tuple):
             if self._words is not None:
                 self._flush()
             return
-        if frame.link:
+        flags, kind, level, depth, ink, muted, found = frame
+        if flags & _LINK:
             self._links.pop()
             if self._words is not None:
                 self._words.close_link()
-        if frame.cell:
+        if flags & _CELL:
             self._leave_cell()
-        elif frame.block:
+        elif flags & _BLOCK and self._words is not None:
             self._flush()
-        if frame.pre:
+        if flags > _LINK + _BLOCK:
+            self._leave_special(flags)
+        if found is not None:
+            found.end = len(self.pieces)
+            found.size = self._size - found.size
+        self._kind, self._level, self._depth = kind, level, depth
+        self._ink, self._muted = ink, muted
+
+    def _leave_special(self, flags: int) -> None:
+        table = self._table
+        if flags & _PRE:
             self._pre -= 1
             if self._pre == 0 and self._kind == "code":
                 self._note = ""
-        table = self._table
-        if table is not None:
-            if frame.table:
-                self._leave_table(table)
-            elif frame.tag == "thead":
-                table.head = False
-            elif frame.tag == "tr" and table.rows and not table.in_cell:
-                _settle_headers(table.rows[-1], head=table.head)
-        if frame.sources:
+        if flags & _FROM:
             self._sources -= 1
-        if frame.inside:
+        if flags & _INSIDE:
             self._inside -= 1
-        if frame.range is not None:
-            frame.range.end = len(self.pieces)
-            frame.range.size = self._size - frame.range.size
-        self._kind, self._level, self._depth = frame.kind, frame.level, frame.depth
-        self._ink, self._muted = frame.ink, frame.muted
+        if table is not None:
+            if flags & _TABLE:
+                self._leave_table(table)
+            elif flags & _HEAD:
+                table.head = False
+            elif flags & _ROW and table.rows:
+                _settle_headers(table.rows[-1], head=table.head)
 
     def _leave_cell(self) -> None:
         table, words = self._table, self._words
@@ -554,14 +567,13 @@ class Walk:
 
     # -- the article and what surrounds it
 
-    def _mark(self, frame: _Frame, tag: str, attributes: Attributes, says: int) -> None:
+    def _mark(self, tag: str, attributes: Attributes, says: int) -> _Range | None:
+        """The range that the element opens if it may be the article or page furniture."""
         role = attributes.get("role") or ""
-        name = attributes.get("id") or ""
         why = ""
         if tag in {"main", "article"} or role in {"main", "article"}:
             why = "main" if "main" in {tag, role} else "article"
             self._inside += 1
-            frame.inside = True
         elif says & _IS_CONTENT or attributes.get("itemprop") == "articleBody":
             why = "content"
         if why:
@@ -572,13 +584,13 @@ class Walk:
                 why = tag
             elif role in _ROLES:
                 why = _ROLES[role]
-            if (says & _IS_FURNITURE and tag not in _NEVER) or name in _IDS:
+            if says & _IS_FURNITURE and tag not in _NEVER:
                 why = "nav" if why == "nav" else "furniture"
             if not why:
-                return
+                return None
             found = _Range(why, len(self.pieces), size=self._size, within=self._inside > 0)
             self._ranges.append(found)
-        frame.range = found
+        return found
 
     def _kept(self) -> list[_Piece]:
         """The pieces of the article."""
@@ -586,8 +598,10 @@ class Walk:
         if self.whole or not pieces:
             return pieces
         gone = bytearray(len(pieces))
-        for found in self._ranges:
-            if self._is_furniture(found):
+        until = 0
+        for found in self._ranges[:_MOST_RANGES]:
+            if found.start >= until and self._is_furniture(found):
+                until = found.end
                 size = found.end - found.start
                 gone[found.start : found.end] = b"\x01" * size
                 if size:
@@ -691,9 +705,13 @@ def _language(node: LexborNode) -> str:
     child = node.child
     while child is not None and child.tag != "code":
         child = child.next
+    ancestors: list[LexborNode] = []
     parent = node.parent
-    for at in (node, child, parent, parent.parent if parent is not None else None):
-        if at is None or not at.tag or at.tag[0] == "-":
+    while parent is not None and parent.tag in _AROUND_CODE and len(ancestors) < _LANGUAGE_REACH:
+        ancestors.append(parent)
+        parent = parent.parent
+    for at in (node, child, *ancestors):
+        if at is None:
             continue
         attributes = at.attributes
         named = attributes.get("data-lang") or attributes.get("data-language")
@@ -703,6 +721,11 @@ def _language(node: LexborNode) -> str:
         if found and found.group(1).lower() not in _NO_LANGUAGE:
             return found.group(1).lower()
     return ""
+
+
+_AROUND_CODE: Final = frozenset({"div", "figure", "table", "tbody", "td", "tr", "span"})
+_LANGUAGE_REACH: Final = 8
+"""Ancestors of a code block that may name its language (a highlighter's table has seven)."""
 
 
 def _is_layout(node: LexborNode, attributes: Attributes) -> bool:

@@ -148,6 +148,10 @@ class Words:
             self._space = True
         return self
 
+    def new_line(self) -> Words:
+        """End the line unless it has just ended, as the border of a block does inside a cell."""
+        return self if self._parts and self._parts[-1][-1:] == "\n" else self.line()
+
     def gap(self) -> Words:
         """Make sure that what follows is not glued to what stands here."""
         if not self._space:
