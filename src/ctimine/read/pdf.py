@@ -200,6 +200,7 @@ def _without_running(parts: list[_Part], pages: int) -> list[_Part]:
     if pages < 2:
         return parts
     seen: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
+    _keep_outermost(parts)
     for part in parts:
         if part.line is not None and part.line.zone:
             seen[part.line.zone, _running(part.line)].add(part.page)
@@ -213,6 +214,18 @@ def _without_running(parts: list[_Part], pages: int) -> list[_Part]:
         )
 
     return [part for part in parts if not runs(part.line)]
+
+
+def _keep_outermost(parts: list[_Part]) -> None:
+    """Only the three outermost lines at the top and foot of a page can be running lines."""
+    zones: dict[tuple[int, str], list[_Line]] = collections.defaultdict(list)
+    for part in parts:
+        if part.line is not None and part.line.zone:
+            zones[part.page, part.line.zone].append(part.line)
+    for (_, zone), lines in zones.items():
+        lines.sort(key=lambda line: line.top, reverse=zone == "top")
+        for line in lines[3:]:
+            line.zone = ""
 
 
 def _running(line: _Line) -> str:

@@ -229,17 +229,54 @@ def _stacks(across: list[Rule]) -> list[list[Rule]]:
 def _between(rules: list[Rule], words: Sequence[Word]) -> Table | None:
     ys = _steps(rule[0] for rule in rules)
     left, right = rules[0][1] - 2, rules[0][2] + 2
-    inside = [word for word in words if left <= word.x <= right and ys[0] < word.y < ys[-1]]
+    within = [word for word in words if left <= word.x <= right]
+    inside = [word for word in within if ys[0] < word.y < ys[-1]]
     if len(ys) < 3 or not inside:
         return None
     columns = _columns(inside)
-    cells: dict[tuple[int, int], list[Word]] = collections.defaultdict(list)
+    bands: dict[int, list[Word]] = collections.defaultdict(list)
     for word in inside:
-        row = len(ys) - 1 - bisect.bisect_right(ys, word.y)
-        cells[row, max(bisect.bisect_right(columns, word.x) - 1, 0)].append(word)
-    rows = {row for row, _ in cells}
-    full = sum(1 for row in rows if sum(1 for r, _ in cells if r == row) >= 2)
+        bands[len(ys) - 1 - bisect.bisect_right(ys, word.y)].append(word)
+    rows = [row for band in sorted(bands) for row in _split(bands[band])]
+    # Rules may stand between rows only: the first row lies above them, the last one below.
+    above = _rows(_pieces([word for word in within if word.y >= ys[-1]]))
+    if above and _belongs(above[-1], columns, ys[-1]):
+        rows.insert(0, _flat(above[-1]))
+    below = _rows(_pieces([word for word in within if word.y <= ys[0]]))
+    if below and _belongs(below[0], columns, ys[0]):
+        rows.append(_flat(below[0]))
+    cells: dict[tuple[int, int], list[Word]] = collections.defaultdict(list)
+    for number, row in enumerate(rows):
+        for word in row:
+            cells[number, max(bisect.bisect_right(columns, word.x) - 1, 0)].append(word)
+    full = sum(1 for n in range(len(rows)) if sum(1 for r, _ in cells if r == n) >= 2)
     return _table(cells, columns) if full * 5 >= len(rows) * 3 else None
+
+
+def _split(band: list[Word]) -> list[list[Word]]:
+    """The rows between two rules: one, unless each that is found has cells of its own beside it."""
+    rows = _rows(_pieces(band))
+    if len(rows) > 1 and all(len(row) >= 2 for row in rows):
+        return [_flat(row) for row in rows]
+    return [band]
+
+
+def _belongs(row: list[list[_Piece]], columns: list[float], rule: float) -> bool:
+    """Whether a row next to the outermost rule has its cells in the table's columns."""
+    pieces = [piece for cell in row for piece in cell]
+    near = (
+        min(abs(piece.bottom - rule) for piece in pieces),
+        min(abs(piece.top - rule) for piece in pieces),
+    )
+    return (
+        len(row) >= 2
+        and min(near) < 1.5 * pieces[0].size
+        and all(min(abs(cell[0].left - at) for at in columns) <= _ALIGNED for cell in row)
+    )
+
+
+def _flat(row: list[list[_Piece]]) -> list[Word]:
+    return [word for cell in row for piece in cell for word in piece.words]
 
 
 def _columns(words: Sequence[Word]) -> list[float]:
@@ -311,11 +348,18 @@ def _aligned(words: Sequence[Word]) -> list[Table]:
             while end < len(rows) and _fits(rows[end], starts):
                 end += 1
         if end - at >= 3 and sum(1 for row in rows[at:end] if len(row) >= 2) * 3 >= (end - at) * 2:
-            cells = {
-                (number, _nearest(starts, cell[0].left)): [w for piece in cell for w in piece.words]
-                for number, row in enumerate(rows[at:end])
-                for cell in row
-            }
+            cells: dict[tuple[int, int], list[Word]] = collections.defaultdict(list)
+            for number, row in enumerate(rows[at:end]):
+                for cell in row:
+                    column = _nearest(starts, cell[0].left)
+                    for piece in cell:
+                        inner = column
+                        for word in piece.words:
+                            # Cells that almost touch are one piece: the next starts at its place.
+                            here = _nearest(starts, word.left)
+                            if here > inner and abs(starts[here] - word.left) <= 1.5:
+                                inner = here
+                            cells[number, inner].append(word)
             table = _table(cells, starts)
             if table:
                 tables.append(table)
