@@ -15,17 +15,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ctimine.extract.candidates import Hit, is_address
-from ctimine.extract.lexicon import Known
+from ctimine.extract.lexicon import Known, command_lines
 from ctimine.model import Mention, MentionKind, Report
 
 _ACTOR_WORD: Final = (
-    r"(?:groups?|gangs?|actors?|operators?|team|hackers?|crew|clusters?|apts?|affiliates?|attackers?|"
-    r"collective|hacktivists?|(?:intrusion|activity) set|threat|adversar(?:y|ies)|syndicate|personas?|"
+    r"(?:groups?|gangs?|actors?|operators?|team|hackers?|crew|clusters?|apts?|affiliates?|"
+    r"attackers?|"
+    r"collective|hacktivists?|(?:intrusion|activity) set|threat|adversar(?:y|ies)|syndicate|"
+    r"personas?|"
     r"cyber-?espionage|espionage|cartel|spies|criminals?|cybercriminals?)"
 )
 _SOFTWARE_WORD: Final = (
     r"(?:malware|backdoors?|trojans?|rats?|ransomware|implants?|rootkits?|bootkits?|loaders?|"
-    r"downloaders?|droppers?|stealers?|infostealers?|wipers?|worms?|botnets?|bots?|frameworks?|tools?|"
+    r"downloaders?|droppers?|stealers?|infostealers?|wipers?|worms?|botnets?|bots?|frameworks?|"
+    r"tools?|"
     r"toolkits?|toolset|utilit(?:y|ies)|beacons?|payloads?|samples?|variants?|binar(?:y|ies)|"
     r"spyware|keyloggers?|shellcode|exploit kit|agents?|c2|cnc|c&c|encryptors?|lockers?|family|"
     r"families|strains?|modules?|plug-?ins?|web ?shells?|miners?|adware|bankers?|servers?|dlls?|"
@@ -39,15 +42,23 @@ _ACTOR_AFTER: Final = re.compile(
     rf"|[*_`\"”\s]*\((?:[^()]{{0,60}}\s)?(?:aka|a\.k\.a\.|also (?:known|tracked|called)|formerly)\b"
     rf"|,? (?:aka|a\.k\.a\.|also (?:known|tracked|referred to) as)\b"
     rf"|,? an? (?:[\w-]+,?\s){{0,6}}?{_ACTOR_WORD}\b"
-    rf"| (?:is|was|are|has been|remains) (?:an?|the|one of|believed|assessed|known|suspected|attributed)"
+    rf"| (?:is|was|are|has been|remains) (?:an?|the|one of|believed|assessed|known|suspected|"
+    rf"attributed)"
     rf"\b(?: [\w-]+){{0,6}}? {_ACTOR_WORD}\b",
     re.IGNORECASE,
 )
 _ACTOR_BEFORE: Final = re.compile(
-    rf"\b{_ACTOR_WORD}(?: (?:called|named|known as|dubbed|tracked as|such as|like|including|is|was))?"
+    rf"\b{_ACTOR_WORD}(?: (?:called|named|known as|dubbed|tracked as|such as|like|including|is|"
+    rf"was))?"
     rf"(?: the)?{_GAP}$"
-    r"|\b(?:attributed to|linked to|tied to|ties to|associated with|conducted by|operated by|carried out "
-    r"by|work of|members? of|affiliated with|affiliates? of|operators? (?:of|behind)|behind|tracked as|"
+    r"|\b(?:attacked|targeted|breached|compromised|conducted|perpetrated|orchestrated|claimed|"
+    r"employed|"
+    rf"leveraged|used|operated|carried out|run|campaigns?|intrusions?|"
+    rf"operations?) by(?: the)?{_GAP}$"
+    r"|\b(?:attributed to|linked to|tied to|ties to|associated with|conducted by|operated by|"
+    r"carried out "
+    r"by|work of|members? of|affiliated with|affiliates? of|operators? (?:of|behind)|behind|"
+    r"tracked as|"
     r"tracks? (?:\w+ )?as|known as|aka|a\.k\.a\.|alias(?:es)?|dubbed|codenamed?|"
     rf"overlaps? with|attribution to)(?: the)?{_GAP}$",
     re.IGNORECASE,
@@ -59,9 +70,13 @@ _SOFTWARE_AFTER: Final = re.compile(
     r"|(?:\.exe|\.dll|\.ps1)\b|\s?v?\d+\.\d",
     re.IGNORECASE,
 )
+_PORT_WORD: Final = re.compile(
+    r"[*_`\"”]*[ -](?:malware|backdoors?|trojans?|rats?|implants?|rootkits?)\b", re.IGNORECASE
+)
 _SOFTWARE_BEFORE: Final = re.compile(
     rf"\b{_SOFTWARE_WORD}(?: (?:called|named|known as|dubbed|such as|like|including))?{_GAP}$"
-    r"|\b(?:deploy|deliver|drop|dropp|install|distribut|load|inject|us|launch|execut|leverag|spread|"
+    r"|\b(?:deploy|deliver|drop|dropp|install|distribut|load|inject|us|launch|execut|leverag|"
+    r"spread|"
     r"infect\w* with|download|develop|utili[sz]|run|runn|implant|employ)(?:e[sd]?|s|ing|ed)?"
     rf"(?: (?:of|the|a|an|its|their|custom|modified|new))*{_GAP}$"
     r"|\b(?:via|using|infected with|variants? of|versions? of|samples? of|copy of|port of|build of)"
@@ -69,26 +84,38 @@ _SOFTWARE_BEFORE: Final = re.compile(
     re.IGNORECASE,
 )
 _AGENT: Final = re.compile(
-    r"[*_`\"”)]* (?:(?:has|have|had|also|then|reportedly|likely) )*(?:been )?(?:targeted|targets|targeting|"
-    r"attacked|claimed|claims|breached|compromised|stole|extorted|listed|recruit\w*|published|leaked|"
-    r"conduct\w*|launched|exploited|leveraged|deployed|used|focus\w*|operates?|emerged|sent|registered)\b"
+    r"[*_`\"”)]* (?:(?:has|have|had|also|then|reportedly|likely) )*(?:been )?(?:targeted|targets|"
+    r"targeting|"
+    r"attacked|claimed|claims|breached|compromised|stole|extorted|listed|recruit\w*|published|"
+    r"leaked|"
+    r"conduct\w*|launched|exploited|leveraged|deployed|used|focus\w*|operates?|emerged|sent|"
+    r"registered)\b"
+)
+_ACTS: Final = re.compile(r"[*_`\"”]* (?:(?:also|then|often) )?(?:[a-z]{2,}(?:s|ed)|had)\b")
+_VERBS: Final = frozenset(
+    [
+        "play",
+        "lead",
+        "mask",
+        "tick",
+        "spark",
+        "ping",
+        "expand",
+        "route",
+        "anchor",
+        "embargo",
+        "plead",
+        "page",
+        "cannon",
+    ]
 )
 _MEMBER_OF_LIST: Final = re.compile(
-    r"[\s\"“”'’‘*_`]*(?:\([^()]{1,40}\)[\s*_`]*)?(?:[,/;|()\[\]=+&•·]|\band\b|\bor\b|\baka\b|a\.k\.a\.?|"
-    r"\balso (?:known|tracked|referred to) as\b|\bformerly(?: known as)?\b|\bet\b|\bund\b|\by\b|\s)*"
+    r"[\s\"“”'’‘*_`]*(?:\([^()]{1,40}\)[\s*_`]*)?(?:[,/;|()\[\]=+&•·]|\band\b|\bor\b|\baka\b|"
+    r"a\.k\.a\.?|"
+    r"\balso (?:known|tracked|referred to) as\b|\bformerly(?: known as)?\b|\bet\b|\bund\b|\by\b|"
+    r"\s)*"
     r"[\s\"“”'’‘*_`]*"
 )
-_COMMAND: Final = {
-    "net": re.compile(r"(?:1?\.exe)?\s+(?:user|group|localgroup|use|view|start|stop|time|share|accounts|session|config|computer)\b", re.I),
-    "reg": re.compile(r"(?:\.exe)?\s+(?:add|query|save|delete|export|import|copy|load)\b", re.I),
-    "at": re.compile(r"(?:\.exe)\b|\s+\\\\|\s+\d{1,2}:\d\d\s+\S*(?:cmd|\.exe|\.bat)", re.I),
-    "cmd": re.compile(r"(?:\.exe)\b|\s+/[ckqCKQ]\b", re.I),
-    "ping": re.compile(r"(?:\.exe)\b|\s+-[nact]\b", re.I),
-    "route": re.compile(r"(?:\.exe)\b|\s+(?:print|add|delete)\b"),
-    "arp": re.compile(r"(?:\.exe)\b|\s+-[a-z]\b"),
-    "ftp": re.compile(r"(?:\.exe)\b|\s+-s:"),
-    "expand": re.compile(r"(?:\.exe)\b"),
-}  # fmt: skip
 _COMMAND_WORD: Final = re.compile(
     r"[`'\"’”]*(?:\.exe)?[`'\"’”]* (?:command|utility|tool|binary)s?\b", re.IGNORECASE
 )
@@ -120,9 +147,7 @@ def find_names(report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention
 
 
 class _Judge:
-    def __init__(
-        self, report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention]
-    ) -> None:
+    def __init__(self, report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention]) -> None:
         self.report, self.text = report, report.text
         self.lower = Counter(h.entry.key for h in hits if h.quote.islower())
         self.certain = {m.concept for m in ids if m.concept}
@@ -155,17 +180,19 @@ class _Judge:
         found.software = bool(_SOFTWARE_AFTER.match(after) or _SOFTWARE_BEFORE.search(before))
         if found.actor and found.software:
             # the nearer word decides
-            found.software = bool(re.match(rf"[\s*_`\"”-]*{_SOFTWARE_WORD}\b", after, re.I))
+            found.software = bool(
+                re.match(rf"[\s*_`\"”-]*{_SOFTWARE_WORD}\b", after, re.IGNORECASE)
+            )
             found.actor = not found.software
         if not found.actor and not found.software and known.actors and _AGENT.match(after):
-            found.actor = known.software != () or known.strong
+            found.actor = bool(known.software) or known.strong or known.implied
         return found
 
     def _command(self, hit: Hit[Known]) -> _Found | None:
         """A program of the system, where a command line or the word *command* says so."""
         after = self.text[hit.end : hit.end + 40]
-        pattern = _COMMAND[hit.entry.key]
-        inside = self.text[hit.start - 1 : hit.start] in "\\/" if hit.start else False
+        pattern = command_lines()[hit.entry.key]
+        inside = hit.start > 0 and self.text[hit.start - 1] in "\\/."
         if not inside and (pattern.match(after) or _COMMAND_WORD.match(after)):
             if hit.quote.istitle() and not after.startswith("."):
                 return None
@@ -215,15 +242,17 @@ class _Judge:
         for found in self.found:
             if found.accepted or not set(found.known.concepts) & certain:
                 continue
-            if found.known.ordinary and not self._inside_sentence(found.hit.start):
+            if found.known.ordinary and not self._means_a_name(found.hit):
                 continue
             if _capital(found.hit.quote) or (" " in found.hit.quote and not found.known.ordinary):
                 found.accepted, found.rule = True, "lexicon-supported"
 
-    def _inside_sentence(self, start: int) -> bool:
-        """Whether a capital means something here: it does not at the beginning of a sentence."""
-        before = self.text[max(0, start - 12) : start].rstrip(" *_`\"“‘'(")
-        return bool(before) and before[-1] not in ".!?:\n•-–—|"
+    def _means_a_name(self, hit: Hit[Known]) -> bool:
+        """Whether a capital means something here: where a sentence begins, only with a verb."""
+        before = self.text[max(0, hit.start - 12) : hit.start].rstrip(" *_`\"“‘'(")
+        if before and before[-1] not in ".!?:\n•-–—|":
+            return True
+        return hit.entry.key not in _VERBS and bool(_ACTS.match(self.text, hit.end))
 
     def _leanings(self) -> dict[str, MentionKind]:
         """For names of an actor and its malware: what the report means where it says so."""
@@ -261,6 +290,9 @@ class _Judge:
             else:
                 yield self._made(found, "actor", (*known.actors, *known.software))
                 return
+        elif known.ports and found.software and _PORT_WORD.match(self.text, hit.end):
+            yield self._made(found, "software", known.ports)
+            return
         else:
             kind = "actor" if known.actors else "software" if known.software else "campaign"
         ids = {"actor": known.actors, "software": known.software}.get(kind, known.campaigns)
@@ -308,87 +340,3 @@ def _capital(quote: str) -> bool:
     words = re.findall(r"[^\W\d_]+", quote)
     small = {"of", "the", "and", "for", "in", "on", "de", "a"}
     return all(word[0].isupper() for word in words if word not in small) if words else True
-
-
-# -- names that no list knows, but that a vendor's scheme gives away -----------------------------
-
-_PATTERN: Final = re.compile(
-    r"(?<![\w./\\@#-])(?:"
-    r"UNC[- ]?\d{3,5}|APT-?C-?\d{1,3}|APT[- ]?\d{1,3}|TA[1-9]\d{2,3}|FIN[- ]?\d{1,2}|Storm-\d{4}|"
-    r"DEV-\d{4}|UAC-\d{4}|UAT-?\d{4,5}|UTA\d{4}|TAG-\d{2,4}|TEMP\.[A-Z][A-Za-z]+|"
-    r"(?:CL|TGR)-(?:STA|CRI|UNK)-\d{4}|LARVA-\d{3,5}|Larva-\d{3,5}|UNK_[A-Z][A-Za-z]+|REF\d{4}|"
-    r"ITG\d{2}|CTG-\d{4}|TG-\d{4}|TAT\d{2}-\d{3}|SectorA\d{2}|GTG-\d{4}|ATK\d{1,3}|WIP\d{2}|MUT-\d{3,4}|"
-    r"Void [A-Z][a-z]+|"
-    r"(?:Red|Blue|Green|Purple|Gray|Grey)(?:Alpha|Bravo|Charlie|Delta|Echo|Foxtrot|Golf|Hotel|India|"
-    r"Juliett|Kilo|Lima|Mike|November|Oscar|Papa|Quebec|Romeo|Sierra|Tango|Victor|Whiskey)"
-    r")(?![\w@]|-\w|\.\w)"
-)
-_TAXONOMY: Final = re.compile(
-    r"(?<![\w./\\@#-])(?P<first>[A-Z][a-z]{2,}|[A-Z]{3,}) "
-    r"(?P<last>Typhoon|Sandstorm|Blizzard|Sleet|Tempest|Tsunami|Hail|Cyclone|Flood|Dust|Twister|Squall|"
-    r"Panda|Kitten|Bear|Chollima|Spider|Buffalo|Jackal|Leopard|Lynx|Wolf|Hawk|Crane|Ocelot|Sphinx|Saiga|"
-    r"Taurus|Serpens|Ursa|Scorpius|Libra|Pisces|Draco|Virgo|Gemini|Manticore|"
-    r"PANDA|KITTEN|BEAR|CHOLLIMA|SPIDER|BUFFALO|JACKAL|LEOPARD|TIGER|HAWK|SPHINX|SAIGA|OCELOT)"
-    r"(?![\w@]|-\w|\.\w)"
-)
-_NOT_FIRST: Final = frozenset(
-    "the a an this that our their its his her super severe red white black brown grizzly polar teddy "
-    "giant baby big little old new great every each one no my your some any and or activision desert "
-    "snow blizzard typhoon category tropical widow house wolf recluse jumping trapdoor ursa major minor "
-    "water bull build mama papa mother father koala american asian north south east west russian "
-    "chinese iranian korean microsoft crowdstrike mandiant google operation".split()
-)
-_WEATHER: Final = frozenset(
-    "typhoon sandstorm blizzard sleet tempest tsunami hail cyclone flood dust twister squall".split()
-)
-_SCHEME_NEAR: Final = re.compile(
-    rf"\b(?:{_ACTOR_WORD}|CrowdStrike|Microsoft|Unit ?42|Palo Alto|tracked|tracks|aka|a\.k\.a|known as|"
-    r"alias(?:es)?|attributed|nation-?state|state-?sponsored|espionage|intrusions?)\b",
-    re.IGNORECASE,
-)
-
-
-def find_patterns(report: Report, taken: Sequence[Mention]) -> list[Mention]:
-    """Names that follow a vendor's naming scheme and that the catalogue does not have.
-
-    >>> report = Report("r", "s", "i", "UNC9999 and the actor Velvet Typhoon, not Super Typhoon.")
-    >>> [m.quote for m in find_patterns(report, [])]
-    ['UNC9999', 'Velvet Typhoon']
-    """
-    text = report.text
-    spans = sorted((m.start, m.end) for m in taken)
-    found = []
-    for match in (*_PATTERN.finditer(text), *_TAXONOMY.finditer(text)):
-        start, end = match.span()
-        if "last" in match.groupdict() and not _is_taxonomy(text, match):
-            continue
-        if any(a < end and start < b for a, b in spans) or is_address(text, start, end):
-            continue
-        quote = match.group()
-        found.append(
-            Mention(
-                report.id,
-                start,
-                end,
-                quote,
-                "actor",
-                "",
-                "name",
-                rule="vendor-pattern",
-                score=0.8,
-                name=quote,
-            )
-        )
-    return found
-
-
-def _is_taxonomy(text: str, match: re.Match[str]) -> bool:
-    first, last = match.group("first"), match.group("last")
-    if first.lower() in _NOT_FIRST:
-        return False
-    if first.isupper() != last.isupper():
-        return False
-    if last.isupper() or last.lower() in _WEATHER:
-        return first.isupper() == last.isupper()
-    near = text[max(0, match.start() - 80) : match.end() + 80]
-    return bool(_SCHEME_NEAR.search(near))

@@ -25,7 +25,7 @@ _DROPPED: Final = 0xFFFFFFFD
 _SEPARATORS: Final = "-_.'’`´‘\u2010\u2011\u2012\u2013\u2014\u2015"
 _TABLE: Final[npt.NDArray[np.uint32]] = np.full(0x110000, _UNKNOWN, dtype=np.uint32)
 _EXPANDED: Final[dict[int, list[int]]] = {}
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
 _GAP: Final = re.compile(
     rf"[ \t\u00a0\u2009\u202f]{{1,2}}|[{re.escape(_SEPARATORS)}]|[ \t]*\n[ \t]*|"
@@ -164,7 +164,7 @@ class Lexicon(Generic[Entry]):
             if end - start != last - first and not _gaps_fit(text, offsets, first, last, key):
                 continue
             hits.append(Hit(start, end, text[start:end], key.entry))
-        raw = text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+        raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
         for index, start, end in self._raw.find_matches_as_indexes(raw, overlapping=True):
             if at_boundaries(text, start, end):
                 hits.append(Hit(start, end, text[start:end], self._exact[index]))
@@ -274,11 +274,14 @@ def is_address(text: str, start: int, end: int) -> bool:
         return True
     if _ENDING.match(text, end):
         return True
-    if before and (_URL.search(before) or _PATH.search(token)):
+    if before and (_URL.search(before) or _PATH.search(token) or re.search(r"\]\([^)]*$", before)):
         return True
     if before and re.search(r"\w\[?\.\]?$", before):
         return True
-    return bool("-" in token or "_" in token) and bool(_SLUG.fullmatch(token))
+    if "-" not in token and "_" not in token:
+        return False
+    part = before.rpartition("/")[2] + token[start - left :].partition("/")[0]
+    return bool(_SLUG.fullmatch(part))
 
 
 def outermost(hits: Iterable[Hit[Entry]]) -> Iterator[Hit[Entry]]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ctimine.attack import Catalogue
-from ctimine.extract.actors import find_names, find_patterns
+from ctimine.extract.actors import find_names
+from ctimine.extract.candidates import Hit
 from ctimine.extract.ids import find_ids
-from ctimine.extract.lexicon import find_known
+from ctimine.extract.lexicon import Known, find_known
+from ctimine.extract.schemes import find_scheme_names
+from ctimine.extract.techniques import find_technique_names
 from ctimine.model import Claim, Mention, Report
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 
 def find_mentions(report: Report, catalogue: Catalogue) -> tuple[Mention, ...]:
@@ -20,9 +28,44 @@ def find_mentions(report: Report, catalogue: Catalogue) -> tuple[Mention, ...]:
     """
     ids = find_ids(report, catalogue)
     hits = find_known(report.text, catalogue)
-    names = find_names(report, hits, ids)
-    patterns = find_patterns(report, [*ids, *names])
-    return in_order([*ids, *names, *patterns])
+    return in_order([*_techniques(report, catalogue, ids, hits), *_actors(report, ids, hits)])
+
+
+def find_techniques(report: Report, catalogue: Catalogue) -> tuple[Mention, ...]:
+    """The techniques and tactics that a report writes by id or name.
+
+    >>> from ctimine.attack import load_attack
+    >>> report = Report("r", "s", "i", "Turla used Process Injection and T1102.")
+    >>> [m.concept for m in find_techniques(report, load_attack())]
+    ['T1055', 'T1102']
+    """
+    ids = find_ids(report, catalogue)
+    return in_order(_techniques(report, catalogue, ids, find_known(report.text, catalogue)))
+
+
+def find_actors(report: Report, catalogue: Catalogue) -> tuple[Mention, ...]:
+    """The actors, software and campaigns that a report writes by id or name.
+
+    >>> from ctimine.attack import load_attack
+    >>> report = Report("r", "s", "i", "Turla used Process Injection and T1102.")
+    >>> [m.concept for m in find_actors(report, load_attack())]
+    ['G0010']
+    """
+    ids = find_ids(report, catalogue)
+    return in_order(_actors(report, ids, find_known(report.text, catalogue)))
+
+
+def _techniques(
+    report: Report, catalogue: Catalogue, ids: list[Mention], hits: list[Hit[Known]]
+) -> list[Mention]:
+    written = [mention for mention in ids if mention.kind in {"technique", "tactic"}]
+    return find_technique_names(report, catalogue, written, hits)
+
+
+def _actors(report: Report, ids: list[Mention], hits: list[Hit[Known]]) -> list[Mention]:
+    written = [mention for mention in ids if mention.kind not in {"technique", "tactic"}]
+    names = find_names(report, hits, written)
+    return [*written, *names, *find_scheme_names(report, [*ids, *names])]
 
 
 def in_order(mentions: list[Mention]) -> tuple[Mention, ...]:
@@ -32,9 +75,12 @@ def in_order(mentions: list[Mention]) -> tuple[Mention, ...]:
 
 
 def extract(
-    report: Report, catalogue: Catalogue, *, nlp: object = None
+    report: Report, catalogue: Catalogue, *, nlp: Language | None = None
 ) -> tuple[tuple[Mention, ...], tuple[Claim, ...]]:
     """The mentions and claims of a report: pure, no clock, no network.
+
+    Works on the raw text and needs no spaCy. With ``nlp``, a pipeline with components of ctimine
+    (and perhaps of others), that pipeline does the work instead; the catalogue is then its own.
 
     >>> from ctimine.attack import load_attack
     >>> report = Report("r", "s", "i", "APT29 used PowerShell (T1059.001).")
@@ -42,6 +88,11 @@ def extract(
     >>> [(claim.subject, claim.relation, claim.object) for claim in claims]
     [('G0016', 'uses', 'T1059.001')]
     """
+    if nlp is not None:
+        from ctimine.extract.docs import claims_of, mentions_of, to_doc
+
+        doc = nlp(to_doc(report, nlp))
+        return mentions_of(doc), claims_of(doc)
     from ctimine.extract.claims import find_claims
     from ctimine.extract.services import find_services
     from ctimine.extract.stance import set_stance

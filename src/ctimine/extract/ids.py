@@ -38,7 +38,8 @@ _MORE: Final = re.compile(
 _IN_PARENTHESES: Final = re.compile(r"\s?\(\s?(?P<sub>[.]\d{3})(?!\d)")
 _SLASHED: Final = re.compile(r"/(?P<sub>\d{3})(?!\d)")
 _TYPO: Final = re.compile(
-    r"(?<![A-Za-z0-9.-])(?:T(?:\d{3}|\d{5})[./]\d{3}|T[1lI]?[Oo]\d{2,3}\.\d{3}|T\d[Oo]\d{2}(?:\.\d{3})?)"
+    r"(?<![A-Za-z0-9.-])(?:T(?:\d{3}|\d{5})[./]\d{3}|T[1lI]?[Oo]\d{2,3}\.\d{3}|"
+    r"T\d[Oo]\d{2}(?:\.\d{3})?)"
     r"(?![A-Za-z0-9])"
 )
 _OTHER: Final = re.compile(r"(?:TA|[GSC])\d{4}(?![0-9A-Za-z])")
@@ -58,12 +59,15 @@ _BINARY: Final = re.compile(
     re.IGNORECASE,
 )
 _LABELS: Final = re.compile(
-    r"(?<![A-Za-z])(?:attack|mitre|att&ck|techniques?|ttps?|id|tactics?|tag|tid|enterprise|mobile|ics|t)[-._]$",
+    r"(?<![A-Za-z])(?:attack|mitre|att&ck|techniques?|ttps?|id|tactics?|tag|tid|enterprise|"
+    r"mobile|ics|t)[-._]$",
     re.IGNORECASE,
 )
 _MODEL: Final = re.compile(
-    r"\b(?:Dell|Precision|PowerEdge|OptiPlex|Lenovo|ThinkPad|ThinkCentre|ThinkStation|HP|Hewlett[- ]"
-    r"Packard|LaserJet|Canon|Epson|Cisco|Bosch|Sony|Fujitsu|Samsung|Nokia|Motorola|Toshiba|Acer|Asus|"
+    r"\b(?:Dell|Precision|PowerEdge|OptiPlex|Lenovo|ThinkPad|ThinkCentre|ThinkStation|HP|"
+    r"Hewlett[- ]"
+    r"Packard|LaserJet|Canon|Epson|Cisco|Bosch|Sony|Fujitsu|Samsung|Nokia|Motorola|Toshiba|Acer|"
+    r"Asus|"
     r"Intel|Qualcomm|Mediatek|Huawei|Siemens|Tesla|Toyota|Terminator|model|printer|workstation|"
     r"laptop|part (?:no\.?|number)|SKU|serial(?: number)?|catalog(?:ue)? (?:no\.?|number)|invoice|"
     r"flight|room|route|engine|tank)[ :#]{1,3}$",
@@ -193,7 +197,9 @@ class _Finder:
         before, after = self.text[max(0, start - 14) : start], self.text[end : end + 2]
         return bool(
             number
-            or re.search(r"(?:techniques?[/: ]\s?|attack\.|ttps?:? |ATT&CK )[*`(\[]*$", before, re.I)
+            or re.search(
+                r"(?:techniques?[/: ]\s?|attack\.|ttps?:? |ATT&CK )[*`(\[]*$", before, re.IGNORECASE
+            )
             or (before[-1:] in "([" and after[:1] in ")]")
         )
 
@@ -215,7 +221,11 @@ class _Finder:
         if _glued(text, start) and not _labelled(text, start):
             return None
         before, after = text[max(0, start - 24) : start], text[end : end + 2]
-        if re.search(r"[#$@\\]$", before) or re.match(r"[-_/]\w|\.\d", after) or _BINARY.match(text, end):
+        if (
+            re.search(r"[#$@\\]$", before)
+            or re.match(r"[-_/]\w|\.\d", after)
+            or _BINARY.match(text, end)
+        ):
             return None
         kind = _KINDS[written.rstrip("0123456789")]
         addressed = re.search(r"(?:groups|software|campaigns|tactics)/$", before)
@@ -247,7 +257,9 @@ class _Finder:
 
     # -- mentions ----------------------------------------------------------------------------
 
-    def _resolved(self, start: int, end: int, written: str, kind: MentionKind, rule: str) -> Mention:
+    def _resolved(
+        self, start: int, end: int, written: str, kind: MentionKind, rule: str
+    ) -> Mention:
         concept, problem = _meaning(self.catalogue, written, kind)
         return self._mention(start, end, kind, concept, rule, problem=problem)
 
@@ -289,7 +301,7 @@ def _glued(text: str, start: int) -> bool:
         # In scripts without spaces an id may touch the character before it.
         return ord(before) < 0x2E80
     if before in "-\u2010\u2011_.+=":
-        return start > 1 and text[start - 2].isalnum() or before == "+"
+        return before == "+" or (start > 1 and text[start - 2].isalnum())
     return False
 
 

@@ -9,12 +9,16 @@ import re
 import tomllib
 from typing import Final
 
-from ctimine.attack import Catalogue, fold
+from ctimine.attack import Catalogue
+from ctimine.errors import ExtractError
 from ctimine.extract.candidates import Hit, Lexicon, outermost, squash
 from ctimine.model import ConceptKind
 
 _SUFFIX: Final = re.compile(
     r" (?:group|gang|team|apt|crew|framework|campaign|collective|ransomware group)$", re.IGNORECASE
+)
+_PORT: Final = re.compile(
+    r" (?:for|on) (?:Windows|Linux|Android|macOS|Mac|iOS)$|[ _-](?:RAT|Backdoor)$"
 )
 _KEPT: Final = 4  # catalogues whose automata stay in memory
 
@@ -29,6 +33,8 @@ class Known:
     software: tuple[str, ...] = ()
     campaigns: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    """Malware called like the actor and something more: ``Winnti for Windows``."""
     ordinary: bool = False
     never: bool = False
     command: bool = False
@@ -58,7 +64,7 @@ class Known:
     @property
     def strong(self) -> bool:
         """Whether the name means nothing else, so that no context is needed."""
-        if self.ordinary or self.never:
+        if self.ordinary or self.never or self.implied:
             return False
         if self.numbered:
             return len(self.key) > 3
@@ -67,17 +73,39 @@ class Known:
 
 @functools.cache
 def word_lists() -> dict[str, frozenset[str]]:
-    """The lists of ``names.toml``: ``names.ordinary``, ``technique.never``, …
+    """The lists of ``names.toml``: ``names.ordinary``, ``technique.never`` and so on.
 
     >>> "silence" in word_lists()["names.ordinary"]
     True
     """
-    text = importlib.resources.files("ctimine.extract").joinpath("names.toml").read_text("utf-8")
     return {
         f"{section}.{name}": frozenset(squash(word).text for word in words.split())
-        for section, lists in tomllib.loads(text).items()
+        for section, lists in _data().items()
+        if section != "commands"
         for name, words in lists.items()
     }
+
+
+@functools.cache
+def command_lines() -> dict[str, re.Pattern[str]]:
+    """For programs whose names are English words, what must follow for them to be meant.
+
+    >>> bool(command_lines()["net"].match(" user /domain"))
+    True
+    """
+    try:
+        return {
+            name: re.compile(pattern, re.IGNORECASE)
+            for name, pattern in _data()["commands"].items()
+        }
+    except re.error as error:
+        raise ExtractError(f"not a pattern: {error}", subject="names.toml: commands") from None
+
+
+@functools.cache
+def _data() -> dict[str, dict[str, str]]:
+    text = importlib.resources.files("ctimine.extract").joinpath("names.toml").read_text("utf-8")
+    return tomllib.loads(text)
 
 
 def lexicon_of(catalogue: Catalogue) -> Lexicon[Known]:
@@ -85,7 +113,9 @@ def lexicon_of(catalogue: Catalogue) -> Lexicon[Known]:
     for kept, lexicon in _lexicons:
         if kept is catalogue:
             return lexicon
-    lexicon = Lexicon([(form, known) for known in _known(catalogue) for form in sorted(known.forms)])
+    lexicon = Lexicon(
+        [(form, known) for known in _known(catalogue) for form in sorted(known.forms)]
+    )
     _lexicons.append((catalogue, lexicon))
     del _lexicons[:-_KEPT]
     return lexicon
@@ -120,12 +150,15 @@ def _known(catalogue: Catalogue) -> list[Known]:
     for key, known in table.items():
         known.ordinary = key in lists["names.ordinary"] or (known.is_name and len(key) <= 2)
         known.never = key in lists["names.never"] and known.is_name
-        known.command = key in lists["names.commands"] and bool(known.software)
+        known.command = key in command_lines() and bool(known.software)
     return list(table.values())
 
 
 def _add_implied(table: dict[str, Known], catalogue: Catalogue) -> None:
-    """``Lazarus`` for ``Lazarus Group``, where the catalogue does not say what it means itself."""
+    """``Lazarus`` for ``Lazarus Group``, where the catalogue does not say what it means itself.
+
+    What is part of ATT&CK's own name for a group wins over an alias that only the galaxy has.
+    """
     for concept in catalogue.concepts("actor"):
         for name in (concept.name, *concept.aliases):
             short = _SUFFIX.sub("", name)
@@ -133,12 +166,28 @@ def _add_implied(table: dict[str, Known], catalogue: Catalogue) -> None:
             key = squash(short).text
             if short == name or len(key) < 4 or not short[0].isupper():
                 continue
+            if name == concept.name and key in table and not concept.id.startswith("misp:"):
+                if not _attack_says(table[key], catalogue):
+                    table[key].actors = (concept.id,)
+                    table[key].forms.add(short)
+                continue
             known = table.setdefault(key, Known(key, set(), implied=True))
             known.forms.add(short)
             if not known.actors:
                 known.actors = (concept.id,)
             elif known.implied and concept.id not in known.actors:
                 known.actors = tuple(sorted((*known.actors, concept.id)))
+    for concept in catalogue.concepts("software"):
+        for name in (concept.name, *concept.aliases):
+            known_actor = table.get(squash(_PORT.sub("", name)).text)
+            if _PORT.search(name) and known_actor is not None and known_actor.actors:
+                known_actor.ports = tuple(sorted({*known_actor.ports, concept.id}))
 
 
-__all__ = ["Known", "find_known", "fold", "lexicon_of", "word_lists"]
+def _attack_says(known: Known, catalogue: Catalogue) -> bool:
+    """Whether ATT&CK itself gives an actor this name."""
+    return any(
+        "attack" in catalogue.alias_sources(actor).get(form, ())
+        for actor in known.actors
+        for form in known.forms
+    )
