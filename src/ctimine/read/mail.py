@@ -45,7 +45,7 @@ def read_mail(snapshot: Snapshot) -> Reading:
         if part not in (message, html, plain) and _is_attachment(part)
     ]
     if reading is None:
-        reading = Reading("")
+        reading = _read_whole(message)
     kept = [fact for fact in reading.facts if fact.field in _KEPT]
     return dataclasses.replace(
         reading, facts=(*facts, *kept), warnings=(*reading.warnings, *warnings)
@@ -82,6 +82,15 @@ def _read_part(part: EmailMessage, snapshot: Snapshot) -> Reading:
         snapshot, body=body, media_type=media, headers=(("content-type", media),)
     )
     return read_html(inner) if part.get_content_subtype() == "html" else read_plain(inner)
+
+
+def _read_whole(message: EmailMessage) -> Reading:
+    """What stands below the header as plain text, where MIME parts are announced and missing."""
+    from ctimine.read.plain import read_plain_text
+
+    payload = message.get_payload()
+    plain = isinstance(payload, str) and message.get_content_maintype() in {"multipart", "text"}
+    return read_plain_text(str(payload)) if plain else Reading("")
 
 
 def _header_facts(message: EmailMessage) -> Iterator[Fact]:

@@ -56,7 +56,10 @@ def read_bundle(bundle: Object, subject: str = "") -> Reading:
     objects = [
         item
         for item in bundle["objects"]
-        if isinstance(item, dict) and not item.get("revoked") and not item.get("x_mitre_deprecated")
+        if isinstance(item, dict)
+        and isinstance(item.get("type"), str)
+        and not item.get("revoked")
+        and not item.get("x_mitre_deprecated")
     ]
     by_id = {str(item.get("id", "")): item for item in objects}
     reports = [item for item in objects if item.get("type") == "report"]
@@ -83,7 +86,7 @@ def _add_report(builder: TextBuilder, item: Object, by_id: dict[str, Object]) ->
     for paragraph in _paragraphs(item.get("description")):
         builder.add("paragraph", paragraph)
     refs = item.get("object_refs")
-    named = [by_id[ref] for ref in refs if ref in by_id] if isinstance(refs, list) else []
+    named = [by_id[ref] for ref in map(str, refs) if ref in by_id] if isinstance(refs, list) else []
     rows = [[_external_id(one), _text(one.get("name"))] for one in named if _class(one)]
     if rows:
         builder.add("heading", "Objects of this report", level=2)
@@ -121,7 +124,10 @@ def _add_relations(builder: TextBuilder, objects: list[Object], by_id: dict[str,
     """One table for each pair of classes; whether any pairs something with a technique."""
     tables: dict[tuple[str, str], list[list[str]]] = collections.defaultdict(list)
     for item in objects:
-        if item.get("type") != "relationship" or item.get("relationship_type") not in _RELATIONS:
+        if (
+            item.get("type") != "relationship"
+            or _text(item.get("relationship_type")) not in _RELATIONS
+        ):
             continue
         one = by_id.get(str(item.get("source_ref")))
         other = by_id.get(str(item.get("target_ref")))
