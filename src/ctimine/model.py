@@ -405,13 +405,13 @@ class Memory(Protocol):
         ...
 
 
-_SECRET_NAME: Final = (
-    r"(?:[\w.-]*(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key|signature|credential)"
-    r"[\w.-]*|auth|authorization|key|sig|pwd|pass|apikey|session(?:id)?|sid|code|jwt|x-amz-[\w-]+)"
-)
 _SECRETS: Final = re.compile(
-    r"(?P<user>(?<=://)[^/?#\s@]*@)"
-    rf"|(?P<name>(?<![\w.-]){_SECRET_NAME}\s*=)[^&#;\s'\"<>]+"
+    r"(?P<user>(?<=://)[^/?#\s@]{1,500}@)"
+    r"|(?P<name>(?<![\w.-])[\w.-]{0,40}?(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key|"
+    r"signature|credential|authorization)[\w.-]{0,40}\s*=)[^&#;\s'\"<>]+"
+    # Names that may be harmless (?key=apt28): only values that look like no word
+    r"|(?P<maybe>(?<![\w.-])(?:auth|key|sig|pwd|pass|session|sessionid|sid|code|jwt)\s*=)"
+    r"[\w%.+/~-]{16,}"
     r"|(?P<scheme>\b(?:bearer|basic|token)\s+)[\w.~+/=-]{8,}",
     re.IGNORECASE,
 )
@@ -427,7 +427,7 @@ def redacted(text: str) -> str:
     def hidden(match: re.Match[str]) -> str:
         if match["user"]:
             return ""
-        return f"{match['name'] or match['scheme']}***"
+        return f"{match['name'] or match['maybe'] or match['scheme']}***"
 
     return _SECRETS.sub(hidden, text)
 
