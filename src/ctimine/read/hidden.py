@@ -31,11 +31,14 @@ SKIPPED: Final = frozenset(
 OFF_SCREEN: Final = 900.0
 """Pixels from which an offset or indent is taken to move text off the screen."""
 
-_RELEVANT: Final = re.compile(
-    r"display|visibility|opacity|font|color|background|position|left|top|right|bottom|indent|"
-    r"clip|width|height|overflow|transform|filter|zoom|mask|scale|content-visibility|"
-    r"margin|offset|line-height|translate|size",
-    re.IGNORECASE,
+_PROPERTIES: Final = frozenset(
+    """
+    -webkit-background-clip -webkit-clip-path -webkit-text-fill-color background background-clip
+    background-color background-image block-size bottom clip clip-path color content-visibility
+    display filter font font-size height inline-size inset-inline-start left line-height margin-left
+    margin-right margin-top max-height max-width opacity overflow overflow-x overflow-y position
+    right scale text-indent top transform translate visibility width zoom
+    """.split()  # noqa: SIM905
 )
 _NAMED: Final[dict[str, tuple[int, int, int]]] = {
     "aqua": (0, 255, 255),
@@ -96,9 +99,12 @@ def declarations(css: str) -> dict[str, str]:
     for part in _COMMENT.sub("", css).split(";"):
         name, colon, value = part.partition(":")
         name = name.strip().lower()
-        if not colon or not _RELEVANT.search(name):
+        if not colon or name not in _PROPERTIES:
             continue
-        value = " ".join(value.lower().split()).replace("! important", "!important")
+        value = " ".join(value.lower().split())
+        if name.startswith("margin") and "-" not in value:
+            continue  # only a negative margin moves anything off the screen
+        value = value.replace("! important", "!important")
         if name in found and "!important" in found[name] and "!important" not in value:
             continue
         found[name] = value
@@ -489,16 +495,21 @@ class Sheets:
     def _named(self, tag: str, name: str, classes: str) -> list[tuple[int, int, dict[str, str]]]:
         if not self._by_name:
             return []
-        parts = {tag, "*", f"#{name}", *(f".{part}" for part in classes.split())}
-        return sorted(
-            (
-                (weight, order, found)
-                for part in parts
-                for weight, order, needs, found in self._by_name.get(part, ())
-                if needs <= parts
-            ),
-            key=lambda rule: rule[:2],
-        )
+        parts = {tag, "*"}
+        if name:
+            parts.add(f"#{name}")
+        if classes:
+            parts.update(f".{part}" for part in classes.split())
+        found = [
+            rule[:2] + rule[3:]
+            for part in parts
+            if part in self._by_name
+            for rule in self._by_name[part]
+            if rule[2] <= parts
+        ]
+        if len(found) > 1:
+            found.sort(key=lambda rule: rule[:2])
+        return found
 
 
 def _merged(rules: Sequence[tuple[int, int, dict[str, str]]], own: str | None) -> dict[str, str]:
@@ -537,6 +548,7 @@ def _inside(node: LexborNode, *tags: str) -> bool:
     return False
 
 
+@functools.lru_cache(maxsize=32)
 def _rules(css: str) -> list[tuple[list[str], dict[str, str]]]:
     """Selectors and relevant declarations of a sheet; of at-rules only those that always hold."""
     found: list[tuple[list[str], dict[str, str]]] = []

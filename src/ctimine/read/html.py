@@ -1,19 +1,31 @@
 """HTML → blocks: one walk over the tree, without recursion, that keeps structure and order.
 
 What the walk drops: what nobody sees (:mod:`ctimine.read.hidden`), and what is not the article
-(navigation, page header and footer, cookie banners, share bars, related posts, comments). The
-article is ``<article>`` or ``<main>`` where the page marks one that holds most of its text.
+(:mod:`ctimine.read.furniture`).
+
+Text is collected raw and folded once for each block: line ends and the borders of links are marked
+by noncharacters, which no text may hold (Unicode §23.7), until :func:`_folded` turns them into
+newlines and offsets.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from ctimine.model import BlockKind, Fact, Snapshot
+from ctimine.read.furniture import (
+    GUTTER,
+    RARE,
+    REGIONS,
+    SOURCES,
+    Page,
+    Range,
+    name_says,
+    what_it_may_be,
+)
 from ctimine.read.hidden import (
     SKIPPED,
     UNKNOWN,
@@ -29,168 +41,126 @@ from ctimine.read.text import Cell, Reading, TextBuilder, Words
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# -- what elements are -----------------------------------------------------------------------------
-
 _BLOCKS: Final = frozenset(
-    "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption"  # noqa: SIM905
-    " figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu"
-    " nav ol optgroup p plaintext pre search section summary table tbody td tfoot th thead tr ul xmp"
-    " caption".split()
+    """
+    address article aside blockquote body caption center dd details dialog dir div dl dt fieldset
+    figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing
+    main menu nav ol optgroup p plaintext pre search section summary table tbody td tfoot th thead
+    tr ul xmp
+    """.split()  # noqa: SIM905
 )
+_FLOW: Final = frozenset({"center", "div", "p", "section", "tbody", "tfoot"})
+"""Blocks that mean nothing by themselves."""
 _HEADINGS: Final = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-_PRE_TAGS: Final = frozenset({"pre", "listing", "xmp", "plaintext"})
+_ITEMS: Final = frozenset({"li", "dt", "dd"})
 _LISTS: Final = frozenset({"ul", "ol", "menu", "dir", "dl"})
+_PRE: Final = frozenset({"pre", "listing", "xmp", "plaintext"})
 _ROWS: Final = frozenset({"thead", "tr", "td", "th"})
-_MARKED: Final = frozenset({"sup", "font"})
-_RARE: Final = frozenset({"hidden", "aria-hidden", "popover", "role", "bgcolor", "itemprop"})
-_GUTTER: Final = re.compile(
-    r"(?:^|\s)(?:line-?nos?|line-?numbers?(?:-rows)?|gutter|rouge-gutter|blob-num|hljs-ln-numbers)(?:\s|$)"
-)
+_SOURCE_ROLES: Final = frozenset({"doc-bibliography", "doc-endnotes"})
+_NO_TARGET: Final = ("javascript:", "data:", "vbscript:", "mailto:", "tel:")
+_NOTE_MARK: Final = re.compile(r"\s*[\[(]?\d[\d,\s–-]*[\])]?\s*$")
+_ANCHORS: Final = ("headerlink", "anchor", "hash-link", "permalink")
+_ANCHOR_WORDS: Final = frozenset({"", "#", "¶", "§", "🔗", "link", "permalink", "\u200b", "∞"})
 _LANGUAGE: Final = re.compile(
     r"(?:^|\s)(?:lang(?:uage)?-|highlight-source-|highlight-|brush:\s*|sourceCode\s+)([\w+#.-]+)"
 )
-_NO_LANGUAGE: Final = frozenset(
-    {"none", "plaintext", "text", "default", "highlight", "nohighlight"}
+_NO_LANGUAGE: Final = frozenset({"none", "plaintext", "text", "default", "highlight"})
+_AROUND_CODE: Final = frozenset({"div", "figure", "table", "tbody", "td", "tr", "span"})
+_LANGUAGE_REACH: Final = 8
+"""Ancestors of a code block that may name its language (a highlighter's table has seven)."""
+_CODE_TABLE: Final = re.compile(r"(?:^|\s)(?:highlight(?:table)?|rouge-table|hljs-ln|js-file-line)")
+
+_LINE, _OPEN, _CLOSE = "\ufdd0", "\ufdd1", "\ufdd2"
+_MARKS: Final = re.compile(f" ?({_LINE}) ?|([{_OPEN}{_CLOSE}])")
+
+# What an element changed, to be restored when it ends. Frames are bare tuples, and there is one
+# for each open element: this is the hot path of reading.
+_Frame = tuple[int, BlockKind, int, int, Ink, Range | None]
+_IS_BLOCK, _IS_LINK, _IS_PRE, _IS_INSIDE, _IS_FROM, _IS_TABLE, _IS_CELL, _IS_HEAD, _IS_ROW = (
+    1 << n for n in range(9)
 )
-_MARKS: Final = frozenset({"", "#", "¶", "§", "🔗", "link", "permalink", "\u200b", "\ufeff", "∞"})
+_FLUSH: Final = 0
+"""In place of a frame: the element changes nothing but ends a block."""
 
-# -- what is not the article -----------------------------------------------------------------------
-
-_ROLES: Final = {
-    "alertdialog": "furniture",
-    "banner": "header",
-    "complementary": "aside",
-    "contentinfo": "footer",
-    "dialog": "furniture",
-    "menu": "nav",
-    "menubar": "nav",
-    "navigation": "nav",
-    "search": "furniture",
-    "tablist": "nav",
-    "toolbar": "furniture",
-}
-_CORE: Final = frozenset(
-    "addthis addtoany adverts advert advertisement ads breadcrumb breadcrumbs byline-social comments"  # noqa: SIM905
-    " commentlist consent cookie cookies disqus disqus_thread footer gdpr masthead menu metanav"
-    " navbar navigation nav newsletter pager pagination popup prevnext promo recommendations"
-    " recommended related respond share sharedaddy sharing shares sidebar sidenav signup skip"
-    " skiplink social socials sponsor subscribe subscription subscriptions tagcloud toolbar topbar"
-    " toc tableofcontents widget paywall modal lightbox".split()
-)
-_NEUTRAL: Final = frozenset(
-    "a area articles article aside bar bars block box btn btns button buttons c cards card column"  # noqa: SIM905
-    " container content cta desktop fixed floating follow form global group header icon icons inner"
-    " is items item js l left link links list local m main md-nav media menu mobile module more nav"
-    " notice o on outer overlay page panel po posts post pre primary read region right root row"
-    " secondary section section-nav side site sticky story stories strip text theme-doc this to top"
-    " bottom u us widget wp wrap wrapper wrapped entry blog news by policy law eu banner navigation"
-    " tags tag jp md footer body area1 area2 single inline horizontal vertical default doc docs".split()
-)
-_IDS: Final = frozenset(
-    "breadcrumb breadcrumbs comments comment-list cookie-banner cookie-notice cookie-consent"  # noqa: SIM905
-    " disqus_thread footer masthead nav navbar navigation page-footer related-posts respond"
-    " right-sidebar left-sidebar share-buttons sidebar site-footer site-header site-nav"
-    " site-navigation skip-link skip-to-content toc table-of-contents".split()
-)
-_CONTENT: Final = re.compile(
-    r"(?:^|\s)(?:article-?body|article-?content|blog-?post-?(?:body|content)|entry-content|"
-    r"markdown-body|post-?body|post-?content|rich-?text|story-?body|theme-doc-markdown|"
-    r"td-post-content|md-content|page-content|content-body|prose)(?:\s|$)",
-    re.IGNORECASE,
-)
-_SOURCES: Final = re.compile(
-    r"(?:^|\s)(?:references|reflist|footnotes|endnotes|bibliography|citations)(?:\s|$)"
-)
-_MOST_RANGES: Final = 2000
-_MOST: Final = 0.5
-"""Share of the text from which a class-named "sidebar" is taken for the page itself."""
+# What is known of elements that are alike in tag, class, style and id.
+_INERT, _ENDS_BLOCK, _ENTER, _BREAK, _PICTURE, _LEFT_OUT = range(6)
+_Known = tuple[int, str, "Look | None", int]
+_Key = tuple[str, "str | None", "str | None", "str | None"]
 
 
-@functools.lru_cache(maxsize=4096)
-def _is_boilerplate(classes: str) -> bool:
-    """Whether a class value names page furniture, all its words accounted for.
+class Heard:
+    """The raw words of one block while the walk hears them, with the targets of their links."""
 
-    Every word of the name must be known, so that ``cookie-banner`` goes and ``cookie-theft`` stays.
+    __slots__ = ("parts", "raw", "targets")
 
-    >>> _is_boilerplate("post-share-buttons"), _is_boilerplate("cookie-theft-section")
-    (True, False)
-    """
-    for name in classes.lower().split():
-        words = [word for word in re.split(r"[-_:]+", name) if word and not word.isdigit()]
-        if not _CORE.isdisjoint(words) and all(w in _CORE or w in _NEUTRAL for w in words):
-            return True
-    return False
+    def __init__(self, *, raw: bool = False) -> None:
+        self.parts: list[str] = []
+        self.targets: list[str] = []
+        self.raw = raw
 
-
-_IS_GUTTER, _IS_SOURCES, _IS_CONTENT, _IS_FURNITURE = 1, 2, 4, 8
-
-
-@functools.lru_cache(maxsize=8192)
-def _class_says(classes: str) -> int:
-    """What a class value tells of its element, as flags."""
-    return (
-        _IS_GUTTER * bool(_GUTTER.search(classes))
-        + _IS_SOURCES * bool(_SOURCES.search(classes))
-        + _IS_CONTENT * bool(_CONTENT.search(classes))
-        + _IS_FURNITURE * _is_boilerplate(classes)
-    )
+    def words(self) -> Words:
+        """The words folded: white space as a browser shows it, links as offsets."""
+        text = "".join(self.parts)
+        if not self.raw:
+            text = " ".join(text.split())
+            if text.isprintable():
+                return Words.of(text)
+        elif not self.targets:
+            return Words().raw(text.replace(_LINE, "\n"))
+        return _folded(text, self.targets, raw=self.raw)
 
 
-# -- the walk --------------------------------------------------------------------------------------
+def _folded(text: str, targets: list[str], *, raw: bool) -> Words:
+    """Words of a text that holds marks."""
+    words = Words()
+    say = words.raw if raw else words.say
+    unused = iter(targets)
+    at = 0
+    for found in _MARKS.finditer(text):
+        # A space before a mark and one after it are one: the builder sees them in turn.
+        say(text[at : found.start()])
+        at = found.end()
+        if found.group(1):
+            words.line()
+        elif found.group(2) == _OPEN:
+            words.open_link(next(unused, ""))
+        else:
+            words.close_link()
+    say(text[at:])
+    return words
 
 
 @dataclasses.dataclass(slots=True)
-class _Piece:
+class Piece:
     """A block to be, or a whole table."""
 
     kind: BlockKind
-    words: Words = dataclasses.field(default_factory=Words)
+    heard: Heard
     level: int = 0
     note: str = ""
     rows: list[list[Cell]] | None = None
+    size: int = 0
 
     @property
-    def size(self) -> int:
-        if self.rows is None:
-            return len(self.words)
-        return sum(len(cell.words) for row in self.rows for cell in row)
+    def linked(self) -> int:
+        """How many characters are the words of links."""
+        if not self.heard.targets:
+            return 0
+        return sum(end - start for start, end, _ in self.heard.words().links)
 
 
 @dataclasses.dataclass(slots=True)
 class _Table:
-    """The table that is being read, and what to return to after it."""
+    """The table that is being read."""
 
-    rows: list[list[Cell]]
+    rows: list[list[tuple[Heard, bool, int, int]]]
+    heads: set[int]
     head: bool = False
-    in_cell: bool = False
-    cell: tuple[bool, int, int] = (False, 1, 1)
-
-
-@dataclasses.dataclass(slots=True)
-class _Range:
-    """Pieces ``start:end`` that one element gave; ``why`` names what it is."""
-
-    why: str
-    start: int
-    end: int = -1
-    size: int = 0
-    within: bool = False
-
-
-# What an element changed, as flags of its frame: (flags, kind, level, depth, ink, muted, range).
-# Frames are bare tuples, and there is one for each open element: this is the hot path of reading.
-_Frame = tuple[int, BlockKind, int, int, Ink, str, _Range | None]
-_BLOCK, _LINK, _PRE, _INSIDE, _FROM, _TABLE, _CELL, _HEAD, _ROW = (1 << n for n in range(9))
-
-_Key = tuple[str, str | None, str | None, str | None]
-_GONE: Final = object()
-"""In place of a frame: the element is left out."""
-_FLUSH: Final = object()
-"""In place of a frame: the element changes nothing but ends a block."""
+    cell: tuple[bool, int, int] | None = None
 
 
 class Walk:
-    """One walk over a tree; :meth:`reading` gives what it found.
+    """One walk over a tree; :meth:`build` appends what it found to a text.
 
     ``whole`` keeps everything that is seen, for a document that has no page around it (Markdown).
     """
@@ -198,11 +168,17 @@ class Walk:
     def __init__(self, tree: LexborHTMLParser, *, whole: bool = False) -> None:
         self.whole = whole
         self.dropped: Counter[str] = Counter()
-        self.pieces: list[_Piece] = []
-        self._ranges: list[_Range] = []  # what may be page furniture
-        self._articles: list[_Range] = []  # what may be the article
+        self.pieces: list[Piece] = []
+        self._ranges: list[Range] = []
         self._sheets = Sheets(tree)
-        self._words: Words | None = None
+        self._known: dict[_Key, _Known] = {}
+        self._bare: dict[str, _Known] = {
+            **dict.fromkeys(SKIPPED, (_LEFT_OUT, "", None, 0)),
+            "br": (_BREAK, "", None, 0),
+            "img": (_PICTURE, "", None, 0),
+            "-comment": (_LEFT_OUT, "", None, 0),
+        }
+        self._heard: Heard | None = None
         self._links: list[str] = []
         self._kind: BlockKind = "paragraph"
         self._level = 0
@@ -211,14 +187,11 @@ class Walk:
         self._pre = 0
         self._inside = 0
         self._sources = 0
-        # With style sheets in other files nobody knows the colour of text that names none.
-        self._ink = Ink(colour=UNKNOWN) if tree.css_first("link[rel~=stylesheet]") else Ink()
-        self._muted = ""
         self._table: _Table | None = None
         self._skip: set[int] = set()
-        self._bare: dict[str, tuple[str, Look | None, int]] = {}
-        self._known: dict[_Key, tuple[str, Look | None, int]] = {}
-        self._size = 0
+        # With style sheets in other files nobody knows the colour of text that names none.
+        self._ink = Ink(colour=UNKNOWN) if tree.css_first("link[rel~=stylesheet]") else Ink()
+        self._wary = False  # whether text must be looked at before it is heard
         body = tree.body
         if body is None:
             return
@@ -232,144 +205,199 @@ class Walk:
 
     def _walk(self, body: LexborNode) -> None:
         node = body.child
-        stack: list[tuple[LexborNode, _Frame | object | None]] = []
-        enter, leave, text = self._enter, self._leave, self._text
-        skipped = SKIPPED
+        stack: list[tuple[LexborNode, _Frame | int | None]] = []
+        bare, known, by_node, skip = self._bare, self._known, self._sheets.by_node, self._skip
+        enter, leave, flush = self._enter, self._leave, self._flush
+        frame: _Frame | int | None
         while node is not None:
             tag = node.tag or "-"
             if tag == "-text":
-                words = node.text_content
-                if words and (self._words is not None or self._pre or not words.isspace()):
-                    text(node, words)
-            elif tag == "br":
-                self._break()
-            elif tag == "img":
-                if self._words is not None and not self._pre:
-                    self._words.gap()
-            elif tag not in skipped and tag[0] != "-":
-                frame = enter(node, tag)
-                if frame is not _GONE:
-                    child = node.child
-                    if child is not None:
-                        stack.append((node, frame))
-                        node = child
-                        continue
-                    if frame is not None:
-                        leave(frame)
+                text = node.text_content
+                if text:
+                    if self._wary and not self._may_hear(node, text):
+                        pass
+                    elif self._heard is not None:
+                        self._heard.parts.append(text)
+                    elif not text.isspace() or self._pre:
+                        self._hear().parts.append(text)
+            else:
+                attributes = node.attributes
+                if attributes:
+                    get = attributes.get
+                    key = (tag, get("class"), get("style"), get("id"))
+                    about = known.get(key) or self._know(key)
+                    act = about[0]
+                    if act < _BREAK and (not RARE.isdisjoint(attributes) or tag == "a"):
+                        act = _ENTER
+                else:
+                    about = bare.get(tag) or self._know((tag, None, None, None))
+                    act = about[0]
+                if act < _ENTER and (
+                    (by_node and node.mem_id in by_node) or (skip and node.mem_id in skip)
+                ):
+                    act = _ENTER
+                if act < _BREAK:
+                    if act == _INERT:
+                        frame = None
+                    elif act == _ENDS_BLOCK:
+                        if self._heard is not None:
+                            flush()
+                        frame = _FLUSH
+                    else:
+                        frame = enter(node, tag, attributes, about)
+                    if frame != _LEFT_OUT:
+                        child = node.child
+                        if child is not None:
+                            stack.append((node, frame))
+                            node = child
+                            continue
+                        if frame is not None:
+                            leave(frame)
+                else:
+                    self._pass_over(act, about)
             following = node.next
             while following is None and stack:
                 node, frame = stack.pop()
-                if frame is not None:
+                if frame is None:
+                    pass
+                elif frame == _FLUSH:
+                    if self._heard is not None:
+                        flush()
+                else:
                     leave(frame)
                 following = node.next
             node = following
 
     # -- text
 
-    def _text(self, node: LexborNode, text: str) -> None:
-        if self._muted or (self._skip and node.mem_id in self._skip):
-            if self._muted and not text.isspace():
-                self.dropped[self._muted] += 1
-            return
-        words = self._words
-        if words is None:
-            words = self._fresh()
-        if self._pre:
-            words.raw(text)
-        else:
-            words.say(text)
+    def _may_hear(self, node: LexborNode, text: str) -> bool:
+        muted = self._ink.muted
+        if muted and not text.isspace():
+            self.dropped[muted] += 1
+        return not muted and node.mem_id not in self._skip
 
-    def _fresh(self) -> Words:
-        words = self._words = Words()
+    def _hear(self) -> Heard:
+        heard = self._heard = Heard(raw=self._kind == "code")
         for url in self._links:
-            words.open_link(url)
-        return words
+            heard.parts.append(_OPEN)
+            heard.targets.append(url)
+        return heard
 
-    def _break(self) -> None:
-        if self._words is not None and not self._muted:
-            if self._pre:
-                self._words.raw("\n")
-            else:
-                self._words.line()
+    def _line(self) -> None:
+        """End the line unless it has just ended."""
+        if self._heard is not None and self._heard.parts and self._heard.parts[-1] != _LINE:
+            self._heard.parts.append(_LINE)
 
     def _flush(self) -> None:
-        words = self._words
-        if words is None:
+        heard = self._heard
+        if heard is None:
             return
-        if self._pre and self._kind != "code":
-            words.new_line()
+        if (self._pre and self._kind != "code") or (
+            self._table is not None and self._table.cell is not None
+        ):
+            self._line()
             return
-        if self._table is not None and self._table.in_cell:
-            words.new_line()
-            return
-        self._words = None
-        for _ in self._links:
-            words.close_link()
-        if words:
-            kind = self._kind
-            if self._sources and kind in {"paragraph", "list_item"}:
-                kind = "reference"
-            self.pieces.append(_Piece(kind, words, self._level, self._note))
-            self._size += len(words)
+        self._heard = None
+        if self._links:
+            self._end_links(heard)
+        kind = self._kind
+        if self._sources and kind in {"paragraph", "list_item"}:
+            kind = "reference"
+        size = sum(map(len, heard.parts))
+        self.pieces.append(Piece(kind, heard, self._level, self._note, None, size))
+
+    def _end_links(self, heard: Heard) -> None:
+        heard.parts.extend(_CLOSE for _ in self._links)
+
+    def _pass_over(self, act: int, about: _Known) -> None:
+        """An element without words: a line break, a picture, or one that is left out."""
+        heard = self._heard
+        if act == _BREAK:
+            if heard is not None and not self._ink.muted:
+                heard.parts.append(_LINE)
+        elif act == _PICTURE:
+            if heard is not None and not heard.raw:
+                heard.parts.append(" ")
+        else:
+            if about[1]:
+                self.dropped[about[1]] += 1
+            if about[3] and heard is not None:
+                self._flush()
 
     # -- elements
 
-    def _enter(self, node: LexborNode, tag: str) -> _Frame | object | None:
-        """What to restore when the element ends; None for nothing, _GONE to leave it out."""
-        attributes = node.attributes
+    def _know(self, key: _Key) -> _Known:
+        """What is to be done with elements of this tag, class, style and id."""
+        tag, classes, style, name = key
+        like = self._bare.get(tag)
+        if like is not None and like[0] >= _BREAK:
+            self._known[key] = like
+            return like
+        look = self._sheets.look(tag, {"class": classes, "style": style, "id": name})
+        way = (look.way if look is not None else "") or hidden_by_attribute(
+            tag, {"class": classes, "open": None} if classes or style or name else {}
+        )
+        says = name_says(classes or "", name or "") if classes or name else 0
         block = tag in _BLOCKS
-        if attributes:
-            get = attributes.get
-            key = (tag, get("class"), get("style"), get("id"))
-            known = self._known.get(key)
-            if known is None:
-                known = self._known[key] = self._know(key)
-            way, look, says = known
-            rare = not _RARE.isdisjoint(attributes)
-            if rare and not way:
-                way = hidden_by_attribute(tag, attributes)
+        if way or says & GUTTER or tag[0] == "-":
+            known: _Known = (_LEFT_OUT, way, look, int(block))
+        elif look is not None or tag in {"a", "sup", "font", "dialog"}:
+            known = (_ENTER, "", look, says)
+        elif not block:
+            known = (_INERT, "", None, 0)
+        elif tag in _FLOW and not says:
+            known = (_ENDS_BLOCK, "", None, 0)
         else:
-            known = self._bare.get(tag)
-            if known is None:
-                known = self._bare[tag] = self._know((tag, None, None, None))
-            way, look, says = known
-            rare = False
+            known = (_ENTER, "", None, says)
+        if key[1:] == (None, None, None):
+            self._bare[tag] = known
+        else:
+            self._known[key] = known
+        return known
+
+    def _enter(
+        self, node: LexborNode, tag: str, attributes: Attributes, about: _Known
+    ) -> _Frame | int | None:
+        """What to restore when the element ends; _LEFT_OUT if it is not to be entered."""
+        _, _, look, says = about
+        block = tag in _BLOCKS
         if self._skip and node.mem_id in self._skip:
-            return _GONE
-        if self._sheets.by_node and node.mem_id in self._sheets.by_node:
+            return _LEFT_OUT
+        rare = not RARE.isdisjoint(attributes)
+        way = hidden_by_attribute(tag, attributes) if rare or tag == "dialog" else ""
+        if not way and self._sheets.by_node and node.mem_id in self._sheets.by_node:
             look = self._sheets.look(tag, attributes, node)
-            way = way or (look.way if look is not None else "")
+            way = look.way if look is not None else ""
         if way:
             self.dropped[way] += 1
-            if block:
+            if block and self._heard is not None:
                 self._flush()
-            return _GONE
-        if says & _IS_GUTTER:
-            return _GONE
+            return _LEFT_OUT
         if not block:
-            if tag == "a" or look is not None or tag in _MARKED:
-                return self._enter_inline(node, tag, attributes, look)
-            return None
-        if self._words is not None:
+            return self._enter_inline(node, tag, attributes, look)
+        if self._heard is not None:
             self._flush()
-        if not attributes and look is None and tag in _FLOW:
-            return _FLUSH
-        return self._enter_block(node, tag, attributes, look, says, rare=rare)
-
-    def _know(self, key: _Key) -> tuple[str, Look | None, int]:
-        tag, classes, style, name = key
-        attributes = {"class": classes, "style": style, "id": name}
-        look = self._sheets.look(tag, attributes)
-        way = look.way if look is not None else ""
-        if not way:
-            way = hidden_by_attribute(tag, {"class": classes})
-        says = _class_says(classes) if classes else 0
-        if name in _IDS:
-            says |= _IS_FURNITURE
-        return way, look, says
-
-    def _frame(self, flags: int, found: _Range | None = None) -> _Frame:
-        return flags, self._kind, self._level, self._depth, self._ink, self._muted, found
+        kind, level, depth, ink = self._kind, self._level, self._depth, self._ink
+        if look is not None or (rare and "bgcolor" in attributes):
+            self._dye(look, tag, attributes)
+        if self._pre:
+            return _IS_BLOCK, kind, level, depth, ink, None
+        flags = _IS_BLOCK
+        found: Range | None = None
+        if says & SOURCES or (rare and attributes.get("role") in _SOURCE_ROLES):
+            self._sources += 1
+            flags |= _IS_FROM
+        if not self.whole and (says or rare or tag in REGIONS):
+            why = what_it_may_be(tag, attributes, says)
+            if why:
+                found = Range(why, len(self.pieces), within=self._inside > 0)
+                self._ranges.append(found)
+            if why in {"main", "article"}:
+                self._inside += 1
+                flags |= _IS_INSIDE
+        if tag not in _FLOW:
+            flags |= self._structure(node, tag, attributes)
+        return flags, kind, level, depth, ink, found
 
     def _dye(self, look: Look | None, tag: str, attributes: Attributes) -> None:
         ink = self._ink
@@ -377,93 +405,70 @@ class Walk:
             look.dye(ink, tag, attributes) if look is not None else ink.under({}, tag, attributes)
         )
         if self._ink is not ink:
-            self._muted = self._ink.muted
+            self._wary = bool(self._ink.muted or self._skip)
 
     def _enter_inline(
         self, node: LexborNode, tag: str, attributes: Attributes, look: Look | None
-    ) -> _Frame | object | None:
+    ) -> _Frame | int | None:
+        heard = self._heard
         if tag == "sup":
             # A note mark must not become part of the word before it: T1102¹ is not T11021.
-            if self._words is not None and _NOTE_MARK.match(_first_words(node)):
-                self._words.gap()
+            if heard is not None and not heard.raw and _NOTE_MARK.match(_first_words(node)):
+                heard.parts.append(" ")
             return None
         flags = 0
-        frame = self._frame(0)
         if tag == "a":
             url = (attributes.get("href") or "").strip()
             if url[:1] == "#" and self._is_anchor(node, attributes):
-                return _GONE
+                return _LEFT_OUT
             if url and url[0] != "#" and not url.lower().startswith(_NO_TARGET):
-                self._links.append(url)
-                flags = _LINK
-                if self._words is not None:
-                    self._words.open_link(url)
-        if look is not None or tag == "font":
-            if look is not None and look.block and not self._pre:
-                self._flush()
-                flags |= _BLOCK
-            self._dye(look, tag, attributes)
-        elif not flags:
+                flags = _IS_LINK
+        if look is None and tag != "font" and not flags:
             return None
-        return (flags, *frame[1:])
+        frame = (self._kind, self._level, self._depth, self._ink, None)
+        if look is not None and look.block and not self._pre:
+            if heard is not None:
+                self._flush()
+            flags |= _IS_BLOCK
+        if flags & _IS_LINK:
+            self._links.append(url)
+            heard = self._heard
+            if heard is not None:
+                heard.parts.append(_OPEN)
+                heard.targets.append(url)
+        if look is not None or tag == "font":
+            self._dye(look, tag, attributes)
+        return (flags, *frame)
 
     def _is_anchor(self, node: LexborNode, attributes: Attributes) -> bool:
         classes = (attributes.get("class") or "").lower()
-        if any(word in classes for word in ("headerlink", "anchor", "hash-link", "permalink")):
+        if any(word in classes for word in _ANCHORS):
             return len(node.text(deep=True)) < 4 or self._kind != "heading"
-        return self._kind == "heading" and node.text(deep=True).strip().lower() in _MARKS
-
-    def _enter_block(
-        self,
-        node: LexborNode,
-        tag: str,
-        attributes: Attributes,
-        look: Look | None,
-        says: int,
-        *,
-        rare: bool,
-    ) -> _Frame | object:
-        frame = self._frame(_BLOCK)
-        if look is not None or (rare and "bgcolor" in attributes):
-            self._dye(look, tag, attributes)
-        if self._pre:
-            return frame
-        flags = _BLOCK
-        found: _Range | None = None
-        if says & _IS_SOURCES or (rare and attributes.get("role") in _SOURCE_ROLES):
-            self._sources += 1
-            flags |= _FROM
-        if not self.whole and (says or rare or tag in _REGIONS):
-            found = self._mark(tag, attributes, says)
-            if found is not None and found.why in {"main", "article"}:
-                flags |= _INSIDE
-        if tag not in _PLAIN_BLOCKS:
-            flags |= self._structure(node, tag, attributes)
-        return (flags, *frame[1:6], found)
+        return self._kind == "heading" and node.text(deep=True).strip().lower() in _ANCHOR_WORDS
 
     def _structure(self, node: LexborNode, tag: str, attributes: Attributes) -> int:
-        """Take up what an element means for the blocks in it."""
+        """Take up what an element means for the blocks in it; the flags to leave it by."""
         table = self._table
         if table is not None:
-            if table.in_cell:
-                self._pre += tag in _PRE_TAGS
-                return _PRE if tag in _PRE_TAGS else 0
+            if table.cell is not None:
+                self._pre += tag in _PRE
+                return _IS_PRE if tag in _PRE else 0
             if tag in _ROWS:
                 return self._enter_row(table, tag, attributes)
-        if tag in {"li", "dt", "dd"}:
+        if tag in _ITEMS:
             self._kind, self._level = "list_item", max(self._depth, 1) + (tag == "dd")
         elif tag in _HEADINGS:
             self._kind, self._level = "heading", _HEADINGS[tag]
         elif tag in _LISTS:
             self._depth += 1
-        elif tag in _PRE_TAGS:
+        elif tag in _PRE:
             self._pre += 1
             self._kind, self._level, self._note = "code", 0, _language(node)
-            return _PRE
+            return _IS_PRE
         elif tag == "table":
             if table is None and not _is_layout(node, attributes):
-                self._table = _Table([])
-                return _TABLE
+                self._table = _Table([], set())
+                return _IS_TABLE
         elif tag == "blockquote":
             self._kind, self._level = "quote", 0
         elif tag in {"figcaption", "caption"}:
@@ -475,27 +480,24 @@ class Walk:
     def _enter_row(self, table: _Table, tag: str, attributes: Attributes) -> int:
         if tag == "thead":
             table.head = True
-            return _HEAD
+            return _IS_HEAD
         if tag == "tr":
+            if table.head:
+                table.heads.add(len(table.rows))
             table.rows.append([])
-            return _ROW
+            return _IS_ROW
         if not table.rows:
             table.rows.append([])
-        table.in_cell = True
-        table.cell = (
-            tag == "th",
-            _span(attributes.get("rowspan"), 65534),
-            _span(attributes.get("colspan"), 1000),
-        )
+        span = attributes.get
+        table.cell = (tag == "th", _span(span("rowspan"), 65534), _span(span("colspan"), 1000))
         self._kind = "table_cell"
-        self._words = self._fresh()
-        return _CELL
+        self._hear()
+        return _IS_CELL
 
     def _close_details(self, node: LexborNode) -> None:
         """Leave out what a closed ``<details>`` shows on a click only: all but its summary."""
         child = node.child
-        summary = False
-        held = False
+        summary = held = False
         while child is not None:
             if child.tag == "summary" and not summary:
                 summary = True
@@ -505,187 +507,88 @@ class Walk:
             child = child.next
         if held:
             self.dropped["closed details"] += 1
+        self._wary = bool(self._skip or self._ink.muted)
 
-    def _leave(self, frame: _Frame | object) -> None:
-        if not isinstance(frame, tuple):
-            if self._words is not None:
+    def _leave(self, frame: _Frame | int) -> None:
+        if isinstance(frame, int):
+            if self._heard is not None:
                 self._flush()
             return
-        flags, kind, level, depth, ink, muted, found = frame
-        if flags & _LINK:
-            self._links.pop()
-            if self._words is not None:
-                self._words.close_link()
-        if flags & _CELL:
+        flags, kind, level, depth, ink, found = frame
+        if flags & _IS_CELL:
             self._leave_cell()
-        elif flags & _BLOCK and self._words is not None:
+        elif flags & _IS_BLOCK and self._heard is not None:
             self._flush()
-        if flags > _LINK + _BLOCK:
+        if flags > _IS_BLOCK:
             self._leave_special(flags)
         if found is not None:
             found.end = len(self.pieces)
-            found.size = self._size - found.size
         self._kind, self._level, self._depth = kind, level, depth
-        self._ink, self._muted = ink, muted
+        if ink is not self._ink:
+            self._ink = ink
+            self._wary = bool(ink.muted or self._skip)
 
     def _leave_special(self, flags: int) -> None:
-        table = self._table
-        if flags & _PRE:
+        if flags & _IS_LINK:
+            self._links.pop()
+            if self._heard is not None:
+                self._heard.parts.append(_CLOSE)
+        if flags & _IS_PRE:
             self._pre -= 1
-            if self._pre == 0 and self._kind == "code":
+            if self._pre == 0:
                 self._note = ""
-        if flags & _FROM:
+        if flags & _IS_FROM:
             self._sources -= 1
-        if flags & _INSIDE:
+        if flags & _IS_INSIDE:
             self._inside -= 1
+        table = self._table
         if table is not None:
-            if flags & _TABLE:
+            if flags & _IS_TABLE:
                 self._leave_table(table)
-            elif flags & _HEAD:
+            elif flags & _IS_HEAD:
                 table.head = False
-            elif flags & _ROW and table.rows:
-                _settle_headers(table.rows[-1], head=table.head)
 
     def _leave_cell(self) -> None:
-        table, words = self._table, self._words
-        if table is None or words is None:
+        table, heard = self._table, self._heard
+        if table is None or heard is None or table.cell is None:
             return
-        for _ in self._links:
-            words.close_link()
-        header, rows, columns = table.cell
-        table.rows[-1].append(Cell(words, header, rows, columns))
-        table.in_cell = False
-        self._words = None
+        self._end_links(heard)
+        table.rows[-1].append((heard, *table.cell))
+        table.cell = None
+        self._heard = None
 
     def _leave_table(self, table: _Table) -> None:
+        """A header row is one of ``<thead>`` or all of ``<th>``; a lone ``<th>`` names its row."""
         self._table = None
-        piece = _Piece("table_cell", rows=table.rows)
-        size = piece.size
+        rows: list[list[Cell]] = []
+        size = 0
+        for number, row in enumerate(table.rows):
+            header = number in table.heads or all(cell[1] for cell in row)
+            cells = [Cell(heard.words(), header, down, across) for heard, _, down, across in row]
+            size += sum(len(cell.words) for cell in cells)
+            rows.append(cells)
         if size:
-            self.pieces.append(piece)
-            self._size += size
+            self.pieces.append(Piece("table_cell", Heard(), rows=rows, size=size))
 
-    # -- the article and what surrounds it
-
-    def _mark(self, tag: str, attributes: Attributes, says: int) -> _Range | None:
-        """The range that the element opens if it may be the article or page furniture."""
-        role = attributes.get("role") or ""
-        why = ""
-        if tag in {"main", "article"} or role in {"main", "article"}:
-            why = "main" if "main" in {tag, role} else "article"
-            self._inside += 1
-        elif says & _IS_CONTENT or attributes.get("itemprop") == "articleBody":
-            why = "content"
-        if why:
-            found = _Range(why, len(self.pieces), size=self._size, within=self._inside > 1)
-            self._articles.append(found)
-        else:
-            if tag in {"nav", "header", "footer", "aside"}:
-                why = tag
-            elif role in _ROLES:
-                why = _ROLES[role]
-            if says & _IS_FURNITURE and tag not in _NEVER:
-                why = "nav" if why == "nav" else "furniture"
-            if not why:
-                return None
-            found = _Range(why, len(self.pieces), size=self._size, within=self._inside > 0)
-            self._ranges.append(found)
-        return found
-
-    def _kept(self) -> list[_Piece]:
-        """The pieces of the article."""
-        pieces = self.pieces
-        if self.whole or not pieces:
-            return pieces
-        gone = bytearray(len(pieces))
-        until = 0
-        for found in self._ranges[:_MOST_RANGES]:
-            if found.start >= until and self._is_furniture(found):
-                until = found.end
-                size = found.end - found.start
-                gone[found.start : found.end] = b"\x01" * size
-                if size:
-                    self.dropped[f"page: {found.why}"] += 1
-        start, end = self._article(gone)
-        kept = [piece for i, piece in enumerate(pieces[start:end], start) if not gone[i]]
-        if not kept:
-            return pieces  # a page that is furniture all over: better that than nothing
-        if not any(piece.kind == "heading" and piece.level == 1 for piece in kept):
-            tops = [p for p in pieces[:start] if p.kind == "heading" and p.level == 1] or [
-                p
-                for i, p in enumerate(pieces[start:end], start)
-                if gone[i] and p.kind == "heading" and p.level == 1
-            ]
-            if len(tops) == 1:
-                kept.insert(0, tops[0])
-        return kept
-
-    def _is_furniture(self, found: _Range) -> bool:
-        if found.why == "nav":
-            return found.size < self._size * _MOST or not found.within
-        pieces = self.pieces[found.start : found.end]
-        if found.size > self._size * _MOST:
-            return False
-        headings = any(piece.kind == "heading" for piece in pieces)
-        tables = any(piece.rows is not None and len(piece.rows) > 1 for piece in pieces)
-        if found.why == "header":
-            return not found.within
-        if found.why == "footer":
-            return not (found.within and (headings or tables))
-        linked = sum(b - a for piece in pieces for a, b, _ in piece.words.links)
-        if found.why == "aside":
-            return not found.within or (linked * 2 > found.size and not tables)
-        tops = any(piece.kind == "heading" and piece.level == 1 for piece in pieces)
-        return not tops and not tables
-
-    def _article(self, gone: bytearray) -> tuple[int, int]:
-        """Where the article starts and ends: the marked one that holds most, else the page."""
-        sizes = [0 if gone[i] else piece.size for i, piece in enumerate(self.pieces)]
-        sums = [0]
-        for size in sizes:
-            sums.append(sums[-1] + size)
-
-        def size_of(found: _Range) -> int:
-            return sums[found.end] - sums[found.start]
-
-        outer = (0, len(self.pieces), sums[-1])
-        for why, share in (("main", 0.25), ("article", 0.5), ("content", 0.6)):
-            ranges = [
-                r
-                for r in self._articles
-                if r.why == why and r.start >= outer[0] and r.end <= outer[1]
-            ]
-            if not ranges:
-                continue
-            best = max(ranges, key=lambda r: (size_of(r), -r.start))
-            if size_of(best) >= share * outer[2] and size_of(best) > 0:
-                outer = (best.start, best.end, size_of(best))
-        return outer[0], outer[1]
+    # -- what it gives
 
     def build(self, text: TextBuilder) -> None:
         """Append what was found to a text."""
-        for piece in self._kept():
+        pieces = self.pieces
+        if not self.whole and pieces:
+            page = Page(pieces, self._ranges)
+            pieces = page.article()
+            self.dropped.update(page.dropped)
+        for piece in pieces:
             if piece.rows is not None:
                 text.table(piece.rows)
             else:
-                text.add(piece.kind, piece.words, level=piece.level, note=piece.note)
+                text.add(piece.kind, piece.heard.words(), level=piece.level, note=piece.note)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was left out, in words, most first."""
-        hidden = [(way, n) for way, n in sorted(self.dropped.items()) if n and way]
-        return tuple(f"left out: {way} ×{n}" for way, n in hidden)
-
-
-_NOTE_MARK: Final = re.compile(r"\s*[\[(]?\d[\d,\s–-]*[\])]?\s*$")
-_NO_TARGET: Final = ("javascript:", "data:", "vbscript:", "mailto:", "tel:")
-_REGIONS: Final = frozenset({"main", "article", "nav", "header", "footer", "aside"})
-_FLOW: Final = frozenset({"center", "div", "p", "section"})
-_PLAIN_BLOCKS: Final = frozenset(
-    {"article", "aside", "center", "div", "footer", "header", "main", "nav", "p", "section"}
-)
-_SOURCE_ROLES: Final = frozenset({"doc-bibliography", "doc-endnotes"})
-_NEVER: Final = frozenset({"body", "h1", "h2", "h3", "h4", "h5", "h6", "table", "tr", "td", "th"})
+        """What was left out, in words."""
+        return tuple(f"left out: {way} ×{count}" for way, count in sorted(self.dropped.items()))
 
 
 def _first_words(node: LexborNode) -> str:
@@ -723,11 +626,6 @@ def _language(node: LexborNode) -> str:
     return ""
 
 
-_AROUND_CODE: Final = frozenset({"div", "figure", "table", "tbody", "td", "tr", "span"})
-_LANGUAGE_REACH: Final = 8
-"""Ancestors of a code block that may name its language (a highlighter's table has seven)."""
-
-
 def _is_layout(node: LexborNode, attributes: Attributes) -> bool:
     """Whether a table only places things: marked so, holding tables or sections, or one cell."""
     if attributes.get("role") in {"presentation", "none"}:
@@ -757,21 +655,12 @@ def _is_layout(node: LexborNode, attributes: Attributes) -> bool:
     return cells < 2
 
 
-_CODE_TABLE: Final = re.compile(r"(?:^|\s)(?:highlight(?:table)?|rouge-table|hljs-ln|js-file-line)")
-
-
 def _span(value: str | None, most: int) -> int:
     digits = (value or "").strip()
     if not digits.isascii() or not digits.isdigit():
         return 1
     number = int(digits[:6])
     return most if number == 0 else min(number, most)
-
-
-def _settle_headers(row: list[Cell], *, head: bool) -> None:
-    """Keep as header cells those of a header row; a ``<th>`` beside ``<td>`` names its row."""
-    header = head or all(cell.header for cell in row)
-    row[:] = [dataclasses.replace(cell, header=header) for cell in row]
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -835,7 +724,7 @@ def read_html(snapshot: Snapshot) -> Reading:
 
 
 def read_markup(markup: str, *, whole: bool = False) -> Reading:
-    """What an HTML text says; ``whole`` keeps all that is seen, as for the HTML part of a mail.
+    r"""What an HTML text says; ``whole`` keeps all that is seen, as for the HTML part of a mail.
 
     >>> page = "<nav>Home</nav><main><h1>Turla</h1><p>T1102<p hidden>T1071</main>"
     >>> read_markup(page).text

@@ -30,14 +30,17 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TIGHT: Final = frozenset({"list_item", "reference"})
 _MAY_REFER: Final = frozenset({"paragraph", "list_item"})
 _SOURCES: Final = re.compile(
-    r"(?:[\W_]*(?:appendix\s+)?(?:\d{1,2}(?:\.\d{1,2})*|[A-Z]|[IVX]{1,5})[.):]?\s+)?[\W_]*(?:appendix[\w ]*[:–—-]\s*)?"
-    r"(?:(?:selected |full |external |primary |key )?(?:references?|bibliography|works cited|citations?)"
+    r"(?:[\W_]*(?:appendix\s+)?(?:\d{1,2}(?:\.\d{1,2})*|[A-Z]|[IVX]{1,5})[.):]?\s+)?[\W_]*"
+    r"(?:appendix[\w ]*[:–—-]\s*)?"
+    r"(?:(?:selected |full |external |primary |key )?"
+    r"(?:references?|bibliography|works cited|citations?)"
     r"(?: (?:list|and (?:links|sources|notes|further reading)))?"
-    r"|(?:further|additional|recommended|related) (?:reading|resources|links)|endnotes|footnotes|"
-    r"(?:source|reference) (?:list|links|urls?|register|bibliography)|sources?(?: (?:cited|and references))?|"
-    r"links|see also|quellen(?:verzeichnis)?|literatur(?:verzeichnis)?|einzelnachweise|"
-    r"références|bibliographie|referencias|bibliografía|fuentes|riferimenti|referências|"
-    r"источники|ссылки|литература|джерела|посилання|参考文献|参考资料)[\W_]*",
+    r"|(?:further|additional|recommended|related) (?:reading|resources|links)|endnotes|footnotes"
+    r"|(?:source|reference) (?:list|links|urls?|register|bibliography)"
+    r"|sources?(?: (?:cited|and references))?|links|see also"
+    r"|quellen(?:verzeichnis)?|literatur(?:verzeichnis)?|einzelnachweise"
+    r"|références|bibliographie|referencias|bibliografía|fuentes|riferimenti|referências"
+    r"|источники|ссылки|литература|джерела|посилання|参考文献|参考资料)[\W_]*",
     re.IGNORECASE,
 )
 """Headings whose paragraphs and list items are sources."""
@@ -103,6 +106,17 @@ class Words:
         self.links: list[tuple[int, int, str]] = []
         if text:
             self.say(text)
+
+    @classmethod
+    def of(cls, line: str) -> Words:
+        """Words of a line whose white space is folded already."""
+        words = cls()
+        if line:
+            words._parts.append(line)
+            words._length = len(line)
+            words._space = False
+            words._solid = True
+        return words
 
     def say(self, text: str) -> Words:
         """Add running text; runs of white space (no-break spaces too) become one space."""
