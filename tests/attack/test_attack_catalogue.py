@@ -71,6 +71,7 @@ def test_an_id_nobody_gave_resolves_to_none(attack):
 def test_attacks_own_names_win_over_the_galaxys(attack):
     assert ids(attack.named("APT38")) == ["G0082"]
     assert ids(attack.named("fancybear", "actor")) == ["G0007"]
+    assert ids(attack.bearers("APT38")) == ["G0082", "G0032"]
 
 
 def test_an_ambiguous_name_keeps_all_that_bear_it(attack):

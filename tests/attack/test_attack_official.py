@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ctimine.attack import available_versions, load_attack, load_official
+from ctimine.attack import LogSource, Mitigation, available_versions, load_attack, load_official
 from ctimine.errors import CatalogueError
 
 
@@ -102,9 +102,6 @@ def bundle(spec="2.1"):
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CTIMINE_CACHE", str(tmp_path / "cache"))
-    load_attack.cache_clear()
-    yield
-    load_attack.cache_clear()
 
 
 @pytest.fixture
@@ -148,10 +145,17 @@ def test_a_given_version_serves_where_nothing_says_it(file):
 def test_prose_comes_with_detection_mitigation_and_notice(file):
     load_official(file(bundle()))
     detail = load_attack("19.2").detail("T9001")
-    assert detail.description == "Prose of technique 1."
-    assert detail.strategies == ("DET0001 Watch the owl",)
-    assert detail.analytics[0].log_sources == ("auditd: EXECVE",)
-    assert detail.mitigations == (("M9001 Close the barn", "Doors shut."),)
+    assert (detail.description, detail.version) == ("Prose of technique 1.", "19.2")
+    (strategy,) = detail.strategies
+    assert (strategy.id, strategy.name) == ("DET0001", "Watch the owl")
+    (analytic,) = strategy.analytics
+    assert (analytic.id, analytic.description, analytic.platforms) == (
+        "AN0001",
+        "Look up.",
+        ("Linux",),
+    )
+    assert analytic.log_sources == (LogSource("auditd", "EXECVE"),)
+    assert detail.mitigations == (Mitigation("M9001", "Close the barn", "Doors shut."),)
     assert "The MITRE Corporation" in detail.notice
 
 

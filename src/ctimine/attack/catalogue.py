@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import gzip
-import importlib.resources
-import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from ctimine.attack import official
+from ctimine.attack.facts import BUILT_IN, Edges, GivenEdges, built_in_edges, read_facts
 from ctimine.attack.official import Detail
 from ctimine.errors import CatalogueError
-from ctimine.model import Citation, Concept, ConceptKind, Use
+from ctimine.model import Concept, ConceptKind, Use
 
-BUILT_IN: Final = ("18.1", "19")
-"""The releases whose facts the package ships, oldest first."""
-
-_DROPPED: Final = re.compile("[\\s\\-_.'’`´\u2010-\u2015\u200b-\u200f\u2060\ufeff\u00ad]+")
+_DROPPED: Final = re.compile("[\\s\\-_.'‘’`´\u2010-\u2015\u200b-\u200f\u2060\ufeff\u00ad]+")
 _PATHS: Final = {
     "technique": "techniques",
     "tactic": "tactics",
@@ -44,6 +42,25 @@ def fold(text: str) -> str:
     return folded
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class GalaxyActor:
+    """An actor of the MISP galaxy that is joined to a group of ATT&CK.
+
+    ``by`` says how: ``uuid and name``, ``name``, ``uuid`` (a link of the galaxy alone) or
+    ``synonym``.
+    """
+
+    id: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    by: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and aliases."""
+        return (self.name, *self.aliases)
+
+
 class Catalogue(Mapping[str, Concept]):
     """Techniques, tactics, actors, software and campaigns of one release, by id.
 
@@ -60,14 +77,17 @@ class Catalogue(Mapping[str, Concept]):
         concepts: Iterable[Concept],
         *,
         uses: Iterable[Use] | None = None,
-        misp_aliases: Mapping[str, tuple[str, ...]] | None = None,
+        galaxy: Mapping[str, tuple[GalaxyActor, ...]] | None = None,
+        older: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.version = version
         self._concepts = {concept.id: concept for concept in concepts}
         self._given_uses = None if uses is None else tuple(uses)
-        self._misp_aliases = dict(misp_aliases or {})
-        self._names: dict[str, tuple[Concept, ...]] | None = None
-        self._uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]] | None = None
+        self._galaxy = dict(galaxy or {})
+        self._older = dict(older or {})
+        self._joined = {actor.id: key for key, actors in self._galaxy.items() for actor in actors}
+        self._names: dict[str, tuple[tuple[int, Concept], ...]] | None = None
+        self._edges: Edges | None = None
         self._details: dict[str, Detail] | None = None
 
     def __getitem__(self, concept_id: str) -> Concept:
@@ -94,9 +114,12 @@ class Catalogue(Mapping[str, Concept]):
         )
 
     def resolve(self, concept_id: str) -> Concept | None:
-        """The live concept that an id means today, through chains of successors, or None."""
+        """The live concept that an id means today, through chains of successors, or None.
+
+        The ``misp:`` id of an actor that is joined to a group leads to the group.
+        """
         seen: set[str] = set()
-        concept = self._concepts.get(concept_id)
+        concept = self._concepts.get(self._joined.get(concept_id, concept_id))
         while concept is not None and concept.status == "revoked" and concept.id not in seen:
             seen.add(concept.id)
             concept = self._concepts.get(concept.replaced_by)
@@ -114,16 +137,35 @@ class Catalogue(Mapping[str, Concept]):
         """
         concept = self._concepts[concept_id]
         own = "misp" if concept_id.startswith("misp:") else "attack"
-        galaxy = {fold(alias) for alias in self._misp_aliases.get(concept_id, ())}
+        others = [name for actor in self._galaxy.get(concept_id, ()) for name in actor.names]
+        keys = {fold(name) for name in others}
         sources: dict[str, tuple[str, ...]] = {}
         for name in (concept.name, *concept.aliases):
-            both = own == "attack" and fold(name) in galaxy
-            sources[name] = (own, "misp") if both else (own,)
-        known = {fold(name) for name in sources}
-        for name in self._misp_aliases.get(concept_id, ()):
+            sources[name] = (own, "misp") if keys and fold(name) in keys else (own,)
+        known = {fold(name) for name in sources} if others else set()
+        for name in others:
             if fold(name) not in known:
                 sources[name] = ("misp",)
         return sources
+
+    def galaxy_actors(self, concept_id: str) -> tuple[GalaxyActor, ...]:
+        """The MISP galaxy's actors that are joined to a group, with how.
+
+        >>> [(actor.name, actor.by) for actor in load_attack().galaxy_actors("G0069")]
+        [('MuddyWater', 'uuid and name')]
+        """
+        return self._galaxy.get(concept_id, ())
+
+    def origins(self, concept_id: str) -> dict[str, str]:
+        """Which release each fact comes from, where it is not ``Concept.version``.
+
+        >>> load_attack().origins("G0069")
+        {'created': '18.1', 'modified': '18.1', 'domains': '18.1', 'country': 'misp'}
+        """
+        found = dict.fromkeys(self._older.get(concept_id, ()), BUILT_IN[0])
+        if self._concepts[concept_id].country:
+            found["country"] = "misp"
+        return found
 
     def names(self) -> Iterator[tuple[str, Concept]]:
         """Every name and alias of live concepts as written, those of the galaxy included."""
@@ -133,39 +175,62 @@ class Catalogue(Mapping[str, Concept]):
                     yield name, concept
 
     def named(self, text: str, kind: ConceptKind | None = None) -> tuple[Concept, ...]:
-        """The live concepts of a name or alias; several when it is ambiguous, none when unknown.
+        """The live concepts that a name means; several when it is ambiguous, none when unknown.
 
-        ATT&CK's own names win: a name that ATT&CK gives to a group is not ambiguous because the
-        galaxy lists it under another one, too.
+        Where ATT&CK itself gives the name to an actor, other actors to whom only the galaxy gives
+        it do not count: ``OilRig`` is G0049, although the galaxy lists that name under CHRYSENE,
+        too. :meth:`bearers` leaves out nobody.
 
-        >>> [concept.id for concept in load_attack().named("venomous-bear")]
-        ['G0010']
+        >>> attack = load_attack()
+        >>> [concept.id for concept in attack.named("cobalt-gypsy")]
+        ['G0049']
+        >>> [concept.id for concept in attack.named("GRIZZLY STEPPE")]
+        ['G0007', 'G0016']
         """
+        ranked = self._ranked(text)
+        settled = any(rank < 2 and concept.kind == "actor" for rank, concept in ranked)
+        return tuple(
+            concept
+            for rank, concept in ranked
+            if kind in {None, concept.kind} and not (settled and rank == 2)
+        )
+
+    def bearers(self, text: str, kind: ConceptKind | None = None) -> tuple[Concept, ...]:
+        """All live concepts that anybody gives a name to.
+
+        First whom ATT&CK itself calls so, then whom it gives that alias, then whom the galaxy does.
+
+        >>> [concept.id for concept in load_attack().bearers("cobalt-gypsy")]
+        ['G0049', 'G0003']
+        """
+        return tuple(c for _, c in self._ranked(text) if kind in {None, c.kind})
+
+    def _ranked(self, text: str) -> tuple[tuple[int, Concept], ...]:
         if self._names is None:
             self._names = self._name_index()
-        found = self._names.get(fold(text), ())
-        return found if kind is None else tuple(c for c in found if c.kind == kind)
+        return self._names.get(fold(text), ())
 
-    def _name_index(self) -> dict[str, tuple[Concept, ...]]:
-        attack: dict[str, dict[str, Concept]] = {}
-        galaxy: dict[str, dict[str, Concept]] = {}
+    def _name_index(self) -> dict[str, tuple[tuple[int, Concept], ...]]:
+        index: dict[str, dict[str, int]] = {}
         for concept in self._concepts.values():
             if concept.status != "live":
                 continue
             for name, sources in self.alias_sources(concept.id).items():
-                index = attack if "attack" in sources else galaxy
-                index.setdefault(fold(name), {})[concept.id] = concept
-        merged = {}
-        for key in sorted({*attack, *galaxy}):
-            owners = dict(attack.get(key, {}))
-            if not any(concept.kind == "actor" for concept in owners.values()):
-                owners |= galaxy.get(key, {})
-            merged[key] = tuple(owners[concept_id] for concept_id in sorted(owners))
-        return merged
+                rank = 2 if "attack" not in sources else int(name != concept.name)
+                owners = index.setdefault(fold(name), {})
+                owners[concept.id] = min(rank, owners.get(concept.id, rank))
+        return {
+            key: tuple(
+                (rank, self._concepts[concept_id])
+                for rank, concept_id in sorted((rank, name) for name, rank in owners.items())
+            )
+            for key, owners in index.items()
+            if key
+        }
 
     def uses(self, subject_id: str) -> tuple[Use, ...]:
         """The edges of the knowledge base that start at a concept, with whom they cite."""
-        return self._edges()[0].get(subject_id, ())
+        return self._edge_index().start(subject_id)
 
     def users(self, object_id: str) -> tuple[Use, ...]:
         """The edges of the knowledge base that end at a concept, with whom they cite.
@@ -173,52 +238,47 @@ class Catalogue(Mapping[str, Concept]):
         >>> len({use.subject for use in load_attack().users("T1102") if use.subject[0] == "G"})
         15
         """
-        return self._edges()[1].get(object_id, ())
+        return self._edge_index().end(object_id)
 
-    def _edges(self) -> tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]:
-        if self._uses is None:
+    def _edge_index(self) -> Edges:
+        if self._edges is None:
             given = self._given_uses
-            everything = _built_in_uses(self.version) if given is None else given
-            forward: dict[str, list[Use]] = {}
-            backward: dict[str, list[Use]] = {}
-            for use in everything:
-                forward.setdefault(use.subject, []).append(use)
-                backward.setdefault(use.object, []).append(use)
-            self._uses = (
-                {key: tuple(uses) for key, uses in forward.items()},
-                {key: tuple(uses) for key, uses in backward.items()},
-            )
-        return self._uses
+            self._edges = built_in_edges(self.version) if given is None else GivenEdges(given)
+        return self._edges
 
     def detail(self, concept_id: str) -> Detail | None:
-        """What the loaded official bundle of the newest release says in prose; None without one.
+        """What the loaded official bundle says about a concept in prose; None without one.
 
-        See :func:`~ctimine.attack.load_official`.
+        That of this release where it is loaded, else that of the newest release that is. See
+        :func:`~ctimine.attack.load_official`.
         """
         if self._details is None:
+            self._details = {}
             releases = official.cached_releases()
             release = self.version if self.version in releases else (releases or ("",))[-1]
-            self._details = {}
             for _, objects in official.cached_objects(release) if release else ():
-                self._details.update(official.details_of(objects))
+                self._details.update(official.details_of(objects, release))
         return self._details.get(concept_id)
 
 
-@functools.cache
-def load_attack(version: str | None = None) -> Catalogue:
-    """The catalogue of a release: built in (18.1 and 19), or loaded before with ``load_official``.
+def load_attack(version: str | os.PathLike[str] | None = None) -> Catalogue:
+    """The catalogue of a release: built in (18.1 and 19), loaded before, or a bundle's file.
 
-    Without a version the newest built-in one. Raises :class:`~ctimine.errors.CatalogueError` for a
-    release that is not at hand.
+    Without a version the newest built-in one. What was loaded with
+    :func:`~ctimine.attack.load_official` goes by its release; a path reads that one bundle as it
+    stands. Raises :class:`~ctimine.errors.CatalogueError` for what is not at hand.
 
     >>> load_attack().version, load_attack("18.1").version
     ('19', '18.1')
     """
-    wanted = version or BUILT_IN[-1]
+    if isinstance(version, os.PathLike) or re.search(r"[/\\]|\.json(?:\.gz)?$", version or ""):
+        release, domain, objects = official.read_official(Path(str(version)))
+        return _from_bundles(release, [(domain, objects)])
+    wanted = str(version or BUILT_IN[-1]).strip().lower().removeprefix("v")
     if wanted in BUILT_IN:
         return _built_in(wanted)
     if wanted in official.cached_releases():
-        return _from_cache(wanted)
+        return _from_cache(wanted, official.cache_stamp(wanted))
     at_hand = ", ".join(available_versions())
     raise CatalogueError(f"no such ATT&CK release here (there are {at_hand})", subject=wanted)
 
@@ -232,18 +292,23 @@ def available_versions() -> tuple[str, ...]:
     return tuple(sorted({*BUILT_IN, *official.cached_releases()}, key=official.release_order))
 
 
+@functools.cache
 def _built_in(version: str) -> Catalogue:
-    facts = _facts("concepts.json.gz")
-    galaxy, actors = _galaxy(facts["actors"])
-    concepts = [_concept(row) for row in facts["versions"][version]]
-    return Catalogue(version, [*concepts, *actors], misp_aliases=galaxy)
+    facts = read_facts("concepts.json.gz")
+    rows = facts["versions"][version]
+    older = {row["id"]: tuple(row["older"]) for row in rows if row.get("older")}
+    return _joined(version, [_concept(row) for row in rows], facts["actors"], older=older)
 
 
-def _from_cache(release: str) -> Catalogue:
-    galaxy, actors = _galaxy(_facts("concepts.json.gz")["actors"])
+@functools.lru_cache(maxsize=2)
+def _from_cache(release: str, _stamp: tuple[tuple[str, int], ...]) -> Catalogue:
+    return _from_bundles(release, official.cached_objects(release))
+
+
+def _from_bundles(release: str, bundles: list[tuple[str, list[dict[str, Any]]]]) -> Catalogue:
     concepts: dict[str, Concept] = {}
     uses: dict[tuple[str, str, str], Use] = {}
-    for domain, objects in official.cached_objects(release):
+    for domain, objects in bundles:
         rows = {
             item["id"]: official.concept_row(item, domain, release)
             for item in objects
@@ -256,56 +321,75 @@ def _from_cache(release: str) -> Catalogue:
                 rows[link["source_ref"]]["replaced_by"] = successor["id"] if successor else ""
         for row in rows.values():
             known = concepts.get(row["id"])
-            if known is None or known.status != "live":
-                concepts[row["id"]] = _concept(row)
+            concept = _concept(row)
+            if known is None or (known.status != "live" and concept.status == "live"):
+                concepts[row["id"]] = concept
+            elif known.stix_id == concept.stix_id:
+                # One group or malware can stand in several domains.
+                domains = tuple(sorted({*known.domains, *concept.domains}))
+                concepts[row["id"]] = dataclasses.replace(known, domains=domains)
+        live = {key for key, row in rows.items() if row["status"] == "live"}
         for link in links:
-            ends = rows.get(link["source_ref"]), rows.get(link["target_ref"])
-            live = not link.get("revoked") and not link.get("x_mitre_deprecated")
-            if link["relationship_type"] in {"uses", "attributed-to"} and all(ends) and live:
-                use = _use_of(link, ends[0]["id"], ends[1]["id"], release)  # type: ignore[index]
+            if (
+                link["relationship_type"] in {"uses", "attributed-to"}
+                and {link["source_ref"], link["target_ref"]} <= live
+                and not link.get("revoked")
+                and not link.get("x_mitre_deprecated")
+            ):
+                ends = rows[link["source_ref"]]["id"], rows[link["target_ref"]]["id"]
+                use = _use_of(link, *ends, release)
                 uses[use.subject, use.relation, use.object] = use
-    return Catalogue(
-        release, [*concepts.values(), *actors], uses=uses.values(), misp_aliases=galaxy
-    )
+    actors = read_facts("concepts.json.gz")["actors"]
+    return _joined(release, list(concepts.values()), actors, uses=tuple(uses.values()))
 
 
 def _use_of(link: dict[str, Any], subject: str, object_id: str, release: str) -> Use:
     from ctimine.attack.citations import parse_citation
 
+    citations = tuple(
+        parse_citation(r["source_name"], r.get("description", ""), r.get("url", ""))
+        for r in link.get("external_references", [])
+        if not r["source_name"].startswith("mitre-")
+    )
     return Use(
         subject,
         link["relationship_type"],
         object_id,
         versions=(release,),
-        citations=tuple(
-            parse_citation(r["source_name"], r.get("description", ""), r.get("url", ""))
-            for r in link.get("external_references", [])
-            if not r["source_name"].startswith("mitre-")
-        ),
-        citations_from=release,
+        citations=citations,
+        citations_from=release if citations else "",
     )
 
 
-def _galaxy(rows: list[dict[str, Any]]) -> tuple[dict[str, tuple[str, ...]], list[Concept]]:
-    """The galaxy's names for ATT&CK's groups, and the actors that only the galaxy knows."""
-    joined: dict[str, dict[str, None]] = {}
-    actors = []
+def _joined(
+    version: str,
+    concepts: list[Concept],
+    rows: list[dict[str, Any]],
+    *,
+    uses: tuple[Use, ...] | None = None,
+    older: Mapping[str, tuple[str, ...]] | None = None,
+) -> Catalogue:
+    """The catalogue with the galaxy's actors: joined to their group, or on their own."""
+    groups = {c.id for c in concepts if c.kind == "actor" and c.status == "live"}
+    galaxy: dict[str, tuple[GalaxyActor, ...]] = {}
+    countries: dict[str, set[str]] = {}
+    alone = []
     for row in rows:
-        names = (row["name"], *row["aliases"])
-        if row["joined"]:
-            joined.setdefault(row["joined"], {}).update(dict.fromkeys(names))
+        group = row["joined"]
+        if group in groups:
+            actor = GalaxyActor(row["id"], row["name"], tuple(row["aliases"]), row["by"])
+            galaxy[group] = (*galaxy.get(group, ()), actor)
+            countries.setdefault(group, set()).add(row["country"])
         else:
-            actors.append(
-                Concept(
-                    "actor",
-                    row["id"],
-                    row["name"],
-                    aliases=tuple(row["aliases"]),
-                    version="misp",
-                    country=row["country"],
-                )
+            aliases, country = tuple(row["aliases"]), row["country"]
+            alone.append(
+                Concept("actor", row["id"], row["name"], aliases, version="misp", country=country)
             )
-    return {group: tuple(names) for group, names in joined.items()}, actors
+    agreed = {group: next(iter(told)) for group, told in countries.items() if len(told) == 1}
+    known = [
+        dataclasses.replace(c, country=agreed[c.id]) if agreed.get(c.id) else c for c in concepts
+    ]
+    return Catalogue(version, [*known, *alone], uses=uses, galaxy=galaxy, older=older)
 
 
 def _concept(row: dict[str, Any]) -> Concept:
@@ -329,31 +413,3 @@ def _concept(row: dict[str, Any]) -> Concept:
         url=f"https://attack.mitre.org/{_PATHS[row['kind']]}/{path}",
         software_type=row["software_type"],
     )
-
-
-def _built_in_uses(version: str) -> Iterator[Use]:
-    """Edges that hold in a release; where v19 does not speak of the subject, v18.1 does."""
-    facts = _facts("uses.json.gz")
-    citations = [Citation(*row) for row in facts["citations"]]
-    silent = _silent_subjects(facts["uses"]) if version == BUILT_IN[-1] else frozenset()
-    for subject, relation, object_id, versions, cited in facts["uses"]:
-        if version in versions or subject in silent or (version == "19" and relation != "uses"):
-            yield Use(
-                subject,
-                relation,
-                object_id,
-                versions=tuple(versions),
-                citations=tuple(citations[index] for index in cited),
-                citations_from="18.1" if cited else "",
-            )
-
-
-def _silent_subjects(rows: list[Any]) -> frozenset[str]:
-    """Subjects of v18.1 without an edge at v19: campaigns and ICS, which its clusters leave out."""
-    spoken = {row[0] for row in rows if "19" in row[3]}
-    return frozenset(row[0] for row in rows) - spoken
-
-
-def _facts(name: str) -> Any:
-    packed = importlib.resources.files("ctimine.attack").joinpath("facts", name).read_bytes()
-    return json.loads(gzip.decompress(packed))

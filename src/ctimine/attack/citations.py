@@ -32,6 +32,13 @@ _SHAPE = re.compile(
     r"^(?P<author>.*?)\s*\((?P<date>[^()]*\d{4}[^()]*|n\.?\s?d\.?)\)[.,]?\s*(?P<title>.*)$",
     re.DOTALL,
 )
+_BARE = re.compile(
+    rf"^(?P<author>\D.*?)\s(?P<date>(?:19|20)\d\d, (?:{'|'.join(_MONTHS)})\b\.?(?: \d{{1,2}}\b)?)\s"
+    r"(?P<title>\S.*)$",
+    re.IGNORECASE,
+)
+"""ATT&CK for ICS writes some without brackets: ``Author 2021, May 6 Title Retrieved …``."""
+
 _YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
 
 
@@ -46,7 +53,7 @@ def parse_citation(name: str, description: str, url: str = "") -> Citation:
     ''
     """
     text = _RETRIEVED.sub("", " ".join(description.split())).strip()
-    match = _SHAPE.match(text)
+    match = _SHAPE.match(text) or _BARE.match(text)
     if not match:
         return Citation(name, title=text.rstrip(". "), url=url)
     return Citation(
