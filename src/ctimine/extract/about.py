@@ -216,9 +216,13 @@ class About:
         return None
 
     def _is_title(self, heading: int) -> bool:
+        """Whether a heading is the document's own title: the only one of the first level."""
         block = self.layout.blocks[heading]
+        first = [b for b in self.layout.blocks if b.kind == "heading" and b.level <= 1]
+        if len(first) > 1 and block.level <= 1:
+            return False
         words = fold(self.text[block.start : block.end])
-        return (block.level <= 1 and heading <= 2) or words == fold(self.report.title)
+        return block.level <= 1 or words == fold(self.report.title)
 
     def subject_at(self, index: int, *, row: bool = False) -> Subject | None:
         """The subject of a statement that has none: the section's actor, else the report's."""

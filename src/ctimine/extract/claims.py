@@ -541,7 +541,7 @@ class _Finder:
             rule=subject.rule,
             score=round(min(1.0, score), 3),
             subject_name=thing.name,
-            object_name=target.name,
+            object_name=self._name_of(target),
             subject_at=(thing.start, thing.end) if thing.end > thing.start else (),
             object_at=(target.start, target.end) if target.end > target.start else (),
             via="" if via == target.key else via,
@@ -552,6 +552,13 @@ class _Finder:
         old = self.found.get(key)
         if old is None or claim.score > old.score:
             self.found[key] = claim
+
+    def _name_of(self, target: Thing) -> str:
+        """The catalogue's name of a technique, the text's name of anything else."""
+        if target.kind != "technique":
+            return target.name
+        concept = self.catalogue.get(target.key)
+        return concept.name if concept is not None else target.name
 
     def _time(self, start: int, end: int, target: Thing) -> str:
         matches = list(_TIME.finditer(self.text, start, end))

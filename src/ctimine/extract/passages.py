@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from ctimine.model import Block, Report
@@ -27,6 +28,7 @@ _BREAK = re.compile(
     # an empty line, or a line that begins as a list item, a heading or a labelled field does
     r"|\n(?=\s*\n)|\n(?=[ \t]*(?:[-*•–]|\d{1,2}[.)]|#{1,6})\s)|\n(?=[A-Z][\w ]{2,30}:\s)"
 )
+_NUMBERED = re.compile(r"\W*\d{1,2}(?:\.\d{1,2})+\.?\s")
 _WORD_END = re.compile(r"[^\s(\[\"'“‘]+$")
 
 
@@ -100,11 +102,11 @@ class Layout:
 
     def _walk(self) -> None:
         stack: list[int] = []
+        ranks = self._ranks()
         cells: dict[tuple[int, int], list[int]] = {}
         for index, block in enumerate(self.blocks):
             if block.kind == "heading":
-                level = block.level or 1
-                while stack and (self.blocks[stack[-1]].level or 1) >= level:
+                while stack and ranks[stack[-1]] >= ranks[index]:
                     stack.pop()
                 self.above.append(tuple(stack))
                 stack.append(index)
@@ -123,6 +125,18 @@ class Layout:
         for table, numbers in self._tables.items():
             if table not in self.headers:
                 self._guess_header(table, min(numbers))
+
+    def _ranks(self) -> dict[int, tuple[int, bool]]:
+        """Heading → its rank. Beside "1.2 …" and "1.3 …" a heading without a number is a lower one.
+
+        A PDF has no levels, only sizes of type, and sets both alike.
+        """
+        heads = [(i, b) for i, b in enumerate(self.blocks) if b.kind == "heading"]
+        numbered = {i for i, b in heads if _NUMBERED.match(self.text, b.start, b.end)}
+        levels = Counter(self.blocks[i].level or 1 for i in numbered)
+        return {
+            i: (b.level or 1, levels[b.level or 1] >= 2 and i not in numbered) for i, b in heads
+        }
 
     def _guess_header(self, table: int, row: int) -> None:
         """Take the first row as header where it looks like one: short cells, none with a digit."""
