@@ -146,6 +146,35 @@ def test_nothing_is_left_after_closing():
     assert not set(children()) - before
 
 
+SCRIPT = """
+from ctimine.model import Snapshot
+from ctimine.read import read_guarded
+
+print(read_guarded(Snapshot("s", "a.md", b"# Silver Raven")).title)
+print(__name__, __spec__, __file__)
+"""
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_script_needs_no_guard_and_may_come_from_standard_input(tmp_path, by_file):
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    source = Path(__file__).parents[2] / "src"
+    run = subprocess.run(
+        [sys.executable, path if by_file else "-"],
+        input=None if by_file else SCRIPT,
+        env=os.environ | {"PYTHONPATH": str(source)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.stdout.splitlines() == [
+        "Silver Raven",
+        f"__main__ None {path if by_file else '<stdin>'}",
+    ], run.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.usefixtures("spoiled")

@@ -4,8 +4,8 @@ A document that hangs, eats memory or crashes a library ends as a named
 :class:`~ctimine.errors.ReadError`. :func:`read_guarded` starts a process for one document;
 :class:`Reader` keeps its processes for many.
 
-Worker processes are spawned, not forked, so a script that uses them needs the usual
-``if __name__ == "__main__":`` (see the ``multiprocessing`` documentation).
+Worker processes are spawned, not forked, and do not run the caller's script again: it needs no
+``if __name__ == "__main__":``, and may come from standard input.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from __future__ import annotations
 import collections
 import contextlib
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ctimine.errors import BrokenDocument, BudgetExceeded, CtimineError, ReadError
 from ctimine.model import Report, Snapshot, Source
@@ -63,7 +65,7 @@ class Reader:
             max_workers=self.workers,
             initializer=_start,
             initargs=(megabytes,),
-            context=multiprocessing.get_context("spawn"),
+            context=spawn_context(),
         )
 
     def __enter__(self) -> Self:
@@ -165,6 +167,40 @@ def read_guarded(
     """
     with Reader(workers=1, seconds=seconds, megabytes=megabytes) as reader:
         return reader.read(snapshot, source)
+
+
+# -- starting worker processes ---------------------------------------------------------------------
+
+
+class _Process(multiprocessing.context.SpawnProcess):
+    @staticmethod
+    def _Popen(process: Any) -> Any:  # noqa: N802 (the name that multiprocessing calls)
+        # Spawning runs the caller's script again in each worker, so that work defined there can be
+        # found. Ours is defined in modules; a script without a guard would start itself over.
+        names = vars(sys.modules["__main__"])
+        kept: dict[str, Any] = {
+            name: names[name] for name in ("__spec__", "__file__") if name in names
+        }
+        try:
+            names.update(dict.fromkeys(kept))
+            return multiprocessing.context.SpawnProcess._Popen(process)  # noqa: SLF001
+        finally:
+            names.update(kept)
+
+
+class _Spawn(multiprocessing.context.SpawnContext):
+    Process = _Process
+
+
+def spawn_context() -> multiprocessing.context.SpawnContext:
+    """A multiprocessing context that spawns workers without running the caller's script again.
+
+    For work that is defined in modules, as a pool of ctimine's own is.
+
+    >>> spawn_context().get_start_method()
+    'spawn'
+    """
+    return _Spawn()
 
 
 # -- inside a worker process -----------------------------------------------------------------------
