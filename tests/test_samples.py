@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import pytest
 
@@ -83,15 +84,15 @@ def judged(run, by_item):
     for item, gold in DOCUMENTS.items():
         report = by_item[item]
         for quote, number, stance in gold.get("mentions", []):
-            start = -1
-            for _ in range(number):
-                start = report.text.index(quote, start + 1)
+            exact = re.compile(re.escape(quote) + r"(?!\.?\d)")
+            start, end = [match.span() for match in exact.finditer(report.text)][number - 1]
             found = {
                 mention.stance
                 for mention in run.mentions
                 if mention.report == report.id
                 and mention.kind == "technique"
-                and mention.start <= start < mention.end
+                and mention.start < end
+                and start < mention.end
             }
             verdict = "right" if found == {stance} else "wrong"
             stances[verdict].append((item, quote, number, stance, sorted(found)))

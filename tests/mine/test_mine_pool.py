@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -84,3 +86,22 @@ def test_a_generator_is_drawn_only_a_window_ahead():
     next(results)
     assert len(drawn) <= 9
     results.close()
+
+
+def test_a_script_needs_no_guard_to_mine(tmp_path):
+    """The first thing a user types: a script that mines at its top level."""
+    (tmp_path / "a.md").write_text("# Turla\n\nTurla used Pastebin (T1102).\n", encoding="utf-8")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import ctimine\nrun = ctimine.mine('a.md', workers=1)\nprint(len(run.reports))\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "1", done.stderr[-500:]

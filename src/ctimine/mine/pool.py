@@ -7,7 +7,6 @@ come back in the order of the items, so that a run does not depend on which work
 from __future__ import annotations
 
 import collections
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,12 +51,13 @@ def in_pool(
 
     from pebble import ProcessPool
 
-    context = multiprocessing.get_context("spawn")
+    from ctimine.read.guard import spawn_context
+
     pool = ProcessPool(
         max_workers=workers,
         initializer=_start,
         initargs=(build, arguments, megabytes),
-        context=context,
+        context=spawn_context(),
     )
     under_way: collections.deque[tuple[Item, Future[Result | CtimineError]]] = collections.deque()
     try:
