@@ -287,6 +287,8 @@ class _Judge:
                 kind = "actor" if found.actor else "software"
             elif known.key in leaning:
                 kind = leaning[known.key]
+            elif known.prefers:
+                kind = "actor" if known.prefers == "actor" else "software"
             else:
                 yield self._made(found, "actor", (*known.actors, *known.software))
                 return
@@ -303,8 +305,14 @@ class _Judge:
                     self._made(found, kind, tuple(settled)), rule="settled-by-alias"
                 )
                 return
-        if hit.quote:
-            yield self._made(found, kind, ids)
+        longer = [concept for concept in known.longer if concept in sure]
+        if kind == "actor" and len(longer) == 1 and ids[0].startswith("misp:"):
+            # "Handala" of a report that also says "Handala Hack" or "Void Manticore"
+            yield dataclasses.replace(
+                self._made(found, kind, tuple(longer)), rule="settled-by-alias"
+            )
+            return
+        yield self._made(found, kind, ids)
 
     def _made(self, found: _Found, kind: MentionKind, ids: tuple[str, ...]) -> Mention:
         hit, one = found.hit, len(ids) == 1

@@ -270,7 +270,7 @@ def is_address(text: str, start: int, end: int) -> bool:
         return False
     token = text[left:right]
     before = token[: start - left]
-    if "@" in token and re.search(r"@$|\w@[\w-]+\[?\.", token):
+    if before.endswith("@") or ("@" in token and re.search(r"\w@[\w-]+\[?\.", token)):
         return True
     if _ENDING.match(text, end):
         return True

@@ -65,6 +65,17 @@ def _techniques(
 def _actors(report: Report, ids: list[Mention], hits: list[Hit[Known]]) -> list[Mention]:
     written = [mention for mention in ids if mention.kind not in {"technique", "tactic"}]
     names = find_names(report, hits, written)
+    # A link whose words name the same kind of thing says nothing more than they do.
+    spans = [(m.start, m.end, m.kind) for m in names]
+    written = [
+        mention
+        for mention in written
+        if mention.rule != "link"
+        or not any(
+            kind == mention.kind and start < mention.end and mention.start < end
+            for start, end, kind in spans
+        )
+    ]
     return [*written, *names, *find_scheme_names(report, [*ids, *names])]
 
 

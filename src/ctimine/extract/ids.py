@@ -73,6 +73,9 @@ _MODEL: Final = re.compile(
     r"flight|room|route|engine|tank)[ :#]{1,3}$",
     re.IGNORECASE,
 )
+_MARKER: Final = re.compile(
+    r"\s*(?:[\[(]?[A-Za-z]{0,3}\d{0,3}[\])]?|\[?(?:source|link|ref)\]?|[\W_]*)\s*"
+)
 _ADDRESS: Final = re.compile(
     r"attack\.mitre\.org/(?:versions/[\w.]+/)?"
     r"(?P<path>techniques|tactics|groups|software|campaigns)/"
@@ -306,8 +309,14 @@ def _glued(text: str, start: int) -> bool:
 
 
 def _runs_on(text: str, end: int) -> bool:
-    """Whether a word goes on behind; in scripts without spaces the next character may touch."""
-    return end < len(text) and text[end].isalnum() and ord(text[end]) < 0x2E80
+    """Whether a word goes on behind.
+
+    In scripts without spaces the next character may touch, and in matrices that lost their layout
+    the name does: ``T1078Valid Accounts``.
+    """
+    if end >= len(text) or not text[end].isalnum() or ord(text[end]) >= 0x2E80:
+        return False
+    return not re.match(r"[A-Z][a-z]{2}|OS |AS-|IDE |LSA|[A-Z]{2,4} [A-Z]", text[end : end + 6])
 
 
 def _labelled(text: str, start: int) -> bool:
@@ -341,8 +350,8 @@ def _linked(report: Report, catalogue: Catalogue, written: list[Mention]) -> Ite
     for link in report.links:
         match = _ADDRESS.search(link.url)
         quote = report.text[link.start : link.end]
-        if match is None or not quote.strip():
-            continue
+        if match is None or _MARKER.fullmatch(quote) or len(quote) > 160:
+            continue  # a note mark such as [R6] names nobody
         inside = written[
             bisect.bisect_left(starts, link.start) : bisect.bisect_left(starts, link.end)
         ]

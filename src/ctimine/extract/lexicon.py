@@ -15,7 +15,8 @@ from ctimine.extract.candidates import Hit, Lexicon, outermost, squash
 from ctimine.model import ConceptKind
 
 _SUFFIX: Final = re.compile(
-    r" (?:group|gang|team|apt|crew|framework|campaign|collective|ransomware group)$", re.IGNORECASE
+    r" (?:group|gang|team|apt|crew|framework|campaign|collective|hack|hackers|ransomware group)$",
+    re.IGNORECASE,
 )
 _PORT: Final = re.compile(
     r" (?:for|on) (?:Windows|Linux|Android|macOS|Mac|iOS)$|[ _-](?:RAT|Backdoor)$"
@@ -35,6 +36,10 @@ class Known:
     techniques: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     """Malware called like the actor and something more: ``Winnti for Windows``."""
+    longer: tuple[str, ...] = ()
+    """Groups of ATT&CK that bear a longer form of it, where another actor is called so itself."""
+    prefers: str = ""
+    """``actor`` or ``software`` where both bear it and only one as its first name."""
     ordinary: bool = False
     never: bool = False
     command: bool = False
@@ -146,12 +151,30 @@ def _known(catalogue: Catalogue) -> list[Known]:
         known.software = tuple(sorted(kinds.get("software", ())))
         known.campaigns = tuple(sorted(kinds.get("campaign", ())))
         known.techniques = tuple(sorted(kinds.get("technique", ())))
+        known.prefers = _preference(known, catalogue)
     _add_implied(table, catalogue)
     for key, known in table.items():
         known.ordinary = key in lists["names.ordinary"] or (known.is_name and len(key) <= 2)
         known.never = key in lists["names.never"] and known.is_name
         known.command = key in command_lines() and bool(known.software)
     return list(table.values())
+
+
+def _preference(known: Known, catalogue: Catalogue) -> str:
+    """What a name of an actor and a software means where nothing else says it.
+
+    The one whose first name it is; where it is an alias of both, the actor; empty where it is the
+    first name of both.
+    """
+    if not (known.actors and known.software):
+        return ""
+    first = [
+        any(squash(catalogue[concept].name).text == known.key for concept in concepts)
+        for concepts in (known.actors, known.software)
+    ]
+    if all(first):
+        return ""
+    return "software" if first[1] else "actor"
 
 
 def _add_implied(table: dict[str, Known], catalogue: Catalogue) -> None:
@@ -172,6 +195,8 @@ def _add_implied(table: dict[str, Known], catalogue: Catalogue) -> None:
                     table[key].forms.add(short)
                 continue
             known = table.setdefault(key, Known(key, set(), implied=True))
+            if known.actors and not known.implied and concept.id not in known.actors:
+                known.longer = tuple(sorted({*known.longer, concept.id}))
             known.forms.add(short)
             if not known.actors:
                 known.actors = (concept.id,)

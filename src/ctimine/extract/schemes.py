@@ -1,14 +1,16 @@
 """Names that no list knows, but that a vendor's naming scheme gives away as those of actors.
 
 ``UNC####``, ``Storm-####``, ``UAC-####``, … by their form alone; two-word names such as
-``… Typhoon`` or ``… SPIDER`` only where they cannot be weather or animals.
+``… Typhoon`` or ``… SPIDER`` only where they cannot be weather or animals; and coined names such as
+``DarkVault`` where the text itself says *the DarkVault gang*, and then wherever they stand again.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import ahocorasick_rs
@@ -109,7 +111,67 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
             score=0.8,
             name=quote,
         )
-    return list(found.values())
+    return [
+        *found.values(),
+        *_introduced(report, [*spans, *((m.start, m.end) for m in found.values())]),
+    ]
+
+
+def _introduced(report: Report, spans: list[tuple[int, int]]) -> Iterator[Mention]:
+    """Coined names that the text calls a gang, and all other places where they stand."""
+    text = report.text
+    called = Counter(
+        name
+        for match in _CALLED.finditer(text)
+        for name in (match.group("before") or match.group("after"),)
+        if name not in _NOT_COINED
+        and not any(a < match.end() and match.start() < b for a, b in spans)
+        and not is_address(text, match.start(), match.end())
+    )
+    for name, times in sorted(called.items()):
+        if times < len(re.findall(rf"(?<!\w){re.escape(name)} {_TOOLS}", text)):
+            continue  # the name of a malware that somebody operates
+        places = [
+            m
+            for m in re.finditer(rf"(?<![\w./\\@#-]){re.escape(name)}(?!\w|\.\w|-\w)", text)
+            if not any(a < m.end() and m.start() < b for a, b in spans)
+            and not is_address(text, *m.span())
+        ]
+        if len(places) < 2:
+            continue
+        for place in places:
+            yield Mention(
+                report.id,
+                *place.span(),
+                name,
+                "actor",
+                "",
+                "name",
+                rule="introduced",
+                score=0.7,
+                name=name,
+            )
+
+
+_TOOLS: Final = (
+    r"(?:malware|backdoor|trojan|stealer|loader|implant|framework|botnet|miner|RAT\b|"
+    r"ransomware(?! (?:gang|group|operators|affiliates|crew)))"
+)
+_COINED: Final = r"[A-Z][a-z]+(?:[A-Z][a-z]+)+\d?"
+_CALLED: Final = re.compile(
+    rf"(?<![\w./\\@#-])(?P<before>{_COINED})(?:['’]s)? (?:ransomware |hacking |threat |cybercrime |"
+    r"extortion |APT |espionage )?(?:gang|operators|affiliates|hackers|crew)\b"
+    rf"|\b(?:gang|threat actor|threat group|hacking group|ransomware group|APT group|adversary)"
+    rf"(?: (?:called|named|known as|dubbed|tracked as))? [\"“'‘]?(?P<after>{_COINED})(?![\w-])"
+)
+_NOT_COINED: Final = frozenset(
+    """
+    PowerShell JavaScript GitHub GitLab LinkedIn WhatsApp YouTube FaceBook OpenAI ChatGPT MacOS
+    WordPress AnyDesk TeamViewer SolarWinds FireEye CrowdStrike SentinelOne ProofPoint FortiGuard
+    BleepingComputer VirusTotal AlienVault ReliaQuest RiskIQ ThreatConnect SecureWorks ClearSky
+    QuoIntelligence ThreatLabz MalwareBytes PayPal DigitalOcean SharePoint OneDrive VMware ESXi
+    """.split()  # noqa: SIM905
+)
 
 
 @functools.cache

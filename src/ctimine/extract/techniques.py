@@ -40,6 +40,12 @@ _USE: Final = re.compile(
     r"[\"'“*_`(\[]*$",
     re.IGNORECASE,
 )
+_OURS: Final = re.compile(
+    # what the authors do themselves, and what somebody is protected from
+    r"\b(?:we|our|us|you|your|researchers?|analysts?|following|below|snippet|accessed|defend\w*)\b"
+    r"[^.\n]{0,40}$",
+    re.IGNORECASE,
+)
 _MORE_USED: Final = re.compile(
     r"[*_`\"'”]* (?:(?:script|command|cmdlet|code|one-?liner|payload|stager|loader|attack|"
     r"technique|"
@@ -47,6 +53,7 @@ _MORE_USED: Final = re.compile(
     r"gain|"
     r"establish|steal|dump))\b"
 )
+_PREPARING: Final = frozenset({"reconnaissance", "resource-development"})
 _MOBILE: Final = re.compile(r"\b(?:Android|iOS|iPhone|APK|mobile malware|smishing)\b")
 _ICS: Final = re.compile(r"\b(?:ICS|SCADA|PLCs?|HMI|Modbus|OT network|industrial control)\b")
 
@@ -131,14 +138,14 @@ class _Reader:
         in_row = [i for i in self._ids_in(*row) if self.ids[i].kind == "technique"] if row else []
         if any(self._agree(name, index) for index, _ in beside):
             return
-        if any(self._agree(name, index) for index in in_row):
+        if any(self._agree(name, index) for index in in_row or self._ids_in_line(name)):
             return
         lists = word_lists()
         never = name.key in lists["technique.never"]
         capital = _title(self.text[name.start : name.end])
         if beside and capital:
             for index, mark in beside:
-                if "," not in mark and (mark or _CLOSED.match(self.text, name.end)):
+                if not never and "," not in mark and self._stands_apart(name, mark):
                     self.flagged.add(index)
             return
         if row and len(in_row) == 1 and not never and self._whole_cell(name):
@@ -162,14 +169,17 @@ class _Reader:
         quote = self.text[name.start : name.end]
         words = len(re.findall(r"[^\W_]+", quote))
         special = name.key in lists["technique.anycase"] or name.key in lists["technique.alone"]
+        weak = name.key in lists["technique.context"]
         if not strict:
-            if words > 1 and capital:
+            if capital and (not weak if words > 1 else weak and self._whole_cell(name)):
                 return "name", 0.85
-            if special and (words > 1 or capital):
+            if special and not weak and (words > 1 or capital):
                 return ("name", 0.85) if capital else ("name-lower", 0.75)
         if words == 1 and not capital:
             return "", 0.0
         before = self.text[max(0, name.start - 60) : name.start]
+        if _OURS.search(before):
+            return "", 0.0
         if _USE.search(before) or (words == 1 and _MORE_USED.match(self.text, name.end)):
             return "name-context", 0.7
         return "", 0.0
@@ -205,6 +215,10 @@ class _Reader:
             fitting = [c for c in concepts if tactics & set(c.tactics)]
             if len(fitting) == 1:
                 return (fitting[0].id,), "name-by-tactic"
+            # Before an intrusion (reconnaissance, resources) is meant only where it is said.
+            inside = [c for c in concepts if not _PREPARING & set(c.tactics)]
+            if len(inside) == 1 and not fitting:
+                return (inside[0].id,), "name-by-default"
         return tuple(c.id for c in concepts), ""
 
     def _domain_of_report(self) -> str:
@@ -266,12 +280,16 @@ class _Reader:
         mention = self.ids[index]
         if mention.concept in name.concepts:
             return True
-        known = [self.catalogue.get(_written(mention.quote)), self.catalogue.get(mention.concept)]
-        for concept in known:
+        written = _written(mention.quote)
+        for concept_id in (written, mention.concept, written[:5]):
+            concept = self.catalogue.get(concept_id)
             if concept is None:
                 continue
-            family = {concept.id, concept.parent}
-            if family & set(name.concepts) or squash(concept.name).text == name.key:
+            if concept.id in name.concepts or squash(concept.name).text == name.key:
+                return True
+            if concept_id == written[:5] != written:
+                continue  # the parent's own name agrees, its other parts do not
+            if concept.parent and concept.parent in name.concepts:
                 return True
             if any(self._parent(i) == concept.id for i in name.concepts):
                 return True
@@ -285,6 +303,19 @@ class _Reader:
         return range(
             bisect.bisect_left(self._id_starts, start), bisect.bisect_left(self._id_starts, end)
         )
+
+    def _ids_in_line(self, name: _Name) -> range:
+        """The ids of the same line, not too far: ``T1059.001 / T1059.003: PowerShell and cmd``."""
+        start = max(self.text.rfind("\n", 0, name.start) + 1, name.start - 150)
+        end = self.text.find("\n", name.end)
+        return self._ids_in(start, min(end if end >= 0 else len(self.text), name.end + 150))
+
+    def _stands_apart(self, name: _Name, mark: str) -> bool:
+        """Whether the name is all that stands beside the id, no part of a longer phrase."""
+        before = self.text[max(0, name.start - 3) : name.start].rstrip(' *_`"“')
+        if before and before[-1].isalpha():
+            return False
+        return bool(mark.strip() and mark != "(") or bool(_CLOSED.match(self.text, name.end))
 
     def _row(self, offset: int) -> tuple[int, int] | None:
         """The table row at an offset; without blocks, a line that is divided by bars."""
