@@ -124,12 +124,12 @@ _DEFINITE: Final = re.compile(
     re.IGNORECASE,
 )
 _GENERIC: Final = re.compile(
-    r"\b(?:(?:other|another|several|many|multiple|various|some|most|unknown|unidentified|different|"
+    r"\b(?:(?:one|other|another|several|many|multiple|various|some|most|unknown|unidentified|different|"
     r"numerous|both|two|three|additional|a (?:second|third|different|separate|new|range of|"
     r"number of|variety of)|an? (?:unknown|unidentified|unattributed)) (?:\w+[- ]){0,3}?"
     r"(?:groups?|actors?|clusters?|attackers?|adversar(?:y|ies)|gangs?|operators|campaigns?|hackers)|"
-    r"(?<!the )(?<!these )(?<!those )(?<![\w-] )(?:adversaries|attackers|threat actors|"
-    r"cyber ?criminals|criminals|hackers)|(?:an|any|a) (?:\w+ )?(?:attacker|adversary|intruder|threat "
+    rf"(?<!the )(?<!these )(?<!those )(?<![\w{ACTOR}{SOFTWARE})’'-] )(?:adversaries|attackers|(?:threat )?actors|"
+    r"affiliates|operators|cyber ?criminals|criminals|hackers)|(?:an|any|a) (?:\w+ )?(?:attacker|adversary|intruder|threat "
     r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|we|you))\b(?= [a-z])",
     re.IGNORECASE,
 )

@@ -619,7 +619,7 @@ def _from_item(names: Names, index: int) -> Iterator[Statement]:
     """An item of a section about names that begins with one: ``- **NAME** Vendor: …``."""
     block = names.layout.blocks[index]
     path = names.layout.path(index)
-    if not path or not re.search(
+    if not path or len(path[-1]) > 80 or not re.search(
         r"\balias|\bcrosswalk|also known as|naming", path[-1], re.IGNORECASE
     ):
         return

@@ -30,8 +30,19 @@ _ATTRIBUTION_WRONG: Final = re.compile(
     re.IGNORECASE,
 )
 
-_ATTRIBUTED: Final = re.compile(
-    r"\b(?:attribut\w+|ascribed|assigned|traced)(?: \w+){0,4}? to (?:the )?[*_`“\"]*$",
+_ATTRIBUTES: Final = re.compile(
+    r"\b(?:attribut(?:es|ed|ing)|ascrib(?:es|ed)|link(?:s|ed)) (?:the |this |an? )?(?:[\w-]+ ){0,3}[*_`“\"]*$",
+    re.IGNORECASE,
+)
+_TO_ACTOR: Final = re.compile(
+    r"[*_`”\"]*(?: (?:malware|wiper|backdoor|campaign|activity|ransomware|attack|\w+))?"
+    r"(?: with (?:\w+[ -]){1,3}confidence)? to (?:the )?[*_`“\"]*",
+    re.IGNORECASE,
+)
+_IS_ATTRIBUTED: Final = re.compile(
+    r"[^;.]{0,60}?\b(?:is|was|were|are|been|being|and|,)? ?(?:\w+ly )?(?:attributed|ascribed)"
+    r"(?: \w+){0,4}? to (?:the )?[*_`“\"]*"
+    r"|[^.]{0,90}; attributed to (?:the )?[*_`“\"]*",
     re.IGNORECASE,
 )
 _WRONG_BEFORE: Final = re.compile(r"\battribution (?:of [^,;]{3,60} )?to (?:the )?$", re.IGNORECASE)
@@ -70,16 +81,30 @@ def find_attributions(
                 "not-attributed-to",
                 dataclasses.replace(actor, stance="reported", score=1.0),
             )
-        elif _ATTRIBUTED.search(head) and actor.stance not in {"negated", "reference"}:
-            ahead = list(within(about.things, start, actor.start))
-            if not ahead or about.cluster(ahead[-1]) == about.cluster(actor):
+        elif actor.stance not in {"negated", "reference"}:
+            what = _attributed(about, start, actor)
+            if what is None:
                 continue
-            what = ahead[-1]
             if what.kind == "software":
                 tool = dataclasses.replace(what, stance=actor.stance)
                 yield Subject(actor, "attributed-statement"), "uses", tool
             elif what.kind == "campaign":
                 yield Subject(what, "attributed-statement"), "attributed-to", actor
+
+
+def _attributed(about: About, start: int, actor: Thing) -> Thing | None:
+    """The tool or campaign that the words right ahead of an actor attribute to it."""
+    ahead = [
+        t for t in within(about.things, start, actor.start) if about.cluster(t) != about.cluster(actor)
+    ]
+    if not ahead:
+        return None
+    what = ahead[-1]
+    between = about.text[what.end : actor.start]
+    before = about.text[start : what.start]
+    if _TO_ACTOR.fullmatch(between) and _ATTRIBUTES.search(before):
+        return what  # "attributes X to A"
+    return what if _IS_ATTRIBUTED.fullmatch(between) else None  # "X, … attributed to A"
 
 
 def _what(about: About, index: int, start: int, actor: Thing) -> Thing:

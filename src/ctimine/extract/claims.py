@@ -19,7 +19,7 @@ from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Agent, Sentence, Thing
 from ctimine.extract.aliases import Names, Statement, find_statements, introduced, thing_of
 from ctimine.extract.attributions import find_attributions
-from ctimine.extract.passages import Layout, Row
+from ctimine.extract.passages import LONGEST_HEADING, Layout, Row
 from ctimine.extract.rows import Rows
 from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
@@ -45,7 +45,7 @@ _TOOL_LINK: Final = re.compile(
     r"execut\w+|load(?:s|ed|ing)?|r[ua]n(?:s|ning)?|develop\w*|creat\w+|distribut\w+|launch\w*|"
     r"download\w*|sen[dt](?:s|ing)?|utili[sz]\w+|operat(?:e|es|ed|ing)|introduc\w+|abus\w+|adopt\w*|"
     r"rel(?:y|ies|ied|ying) on|with|via|through|wr(?:ite|ites|ote|itten)|spread(?:s|ing)?|plant\w*|"
-    r"push\w*|switch\w* to|mov(?:e|ed|es) to|updat\w+|maintain\w*|host\w*|inject\w*|stag(?:e|ed|es)|"
+    r"push\w*|switch\w* to|mov(?:e|ed|es) to|maintain\w*|host\w*|inject\w*|stag(?:e|ed|es)|"
     r"purchas\w+|bought|infect\w*|customi[sz]\w+|weaponi[sz]\w+|combin\w+|compil\w+|embed\w*|"
     r"arsenal|toolset|toolkit|known for|favou?r\w*|prefer\w*|backdoors?|implant\w*)\b",
     re.IGNORECASE,
@@ -323,7 +323,7 @@ class _Finder:
         inside = self.about.actors_in(within(self.actors, sentence.start, sentence.end))
         if lead is not None:
             return [lead] if not inside or self.about.cluster(lead.thing) in inside else []
-        if block.kind == "heading":
+        if block.kind == "heading" and block.end - block.start <= LONGEST_HEADING:
             if about is None or (inside and self.about.cluster(about.thing) not in inside):
                 return []
             return [dataclasses.replace(about, rule=f"heading-{about.rule}")]
@@ -400,10 +400,10 @@ class _Finder:
         for agent in sentence.agents_of(tool):
             if agent.generic:
                 return []
-            if not self._links(sentence, agent, tool):
+            if agent.role == "label" or not self._links(sentence, agent, tool):
                 continue
             for subject in self._resolve(index, sentence, agent):
-                if subject.thing.kind != "software" and subject.thing.key != tool.key:
+                if subject.thing.kind != "software" and subject.rule != "via-software":
                     result.append(subject)
         if result:
             return result

@@ -25,9 +25,13 @@ _BREAK = re.compile(
     r"(?=\s+[\"'“‘(\[*_`]*[A-Z0-9À-ÞА-ЯЁ\u0590-\u05ff\u0600-\u06ff])"
     # a full stop in scripts that put no space after it
     r"|[。！？]"
+    # two strokes side by side: the row of a table that was flattened into running text ends
+    r"|\|(?=\s*\|)"
     # an empty line, or a line that begins as a list item, a heading or a labelled field does
     r"|\n(?=\s*\n)|\n(?=[ \t]*(?:[-*•–]|\d{1,2}[.)]|#{1,6})\s)|\n(?=[A-Z][\w ]{2,30}:\s)"
 )
+LONGEST_HEADING = 200
+"""Characters; what is longer and set like a heading is a paragraph that a reader mistook."""
 _NUMBERED = re.compile(r"\W*\d{1,2}(?:\.\d{1,2})+\.?\s")
 _WORD_END = re.compile(r"[^\s(\[\"'“‘]+$")
 
@@ -105,7 +109,7 @@ class Layout:
         ranks = self._ranks()
         cells: dict[tuple[int, int], list[int]] = {}
         for index, block in enumerate(self.blocks):
-            if block.kind == "heading":
+            if block.kind == "heading" and block.end - block.start <= LONGEST_HEADING:
                 while stack and ranks[stack[-1]] >= ranks[index]:
                     stack.pop()
                 self.above.append(tuple(stack))
