@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -183,10 +184,10 @@ class _Drawn:
 
 
 def _bounds(item: Any, matrix: Matrix) -> Box | None:
-    edges = [ctypes.c_float() for _ in range(4)]
-    if not pdfium.FPDFPageObj_GetBounds(item, *edges):
+    a, b, c, d = ctypes.c_float(), ctypes.c_float(), ctypes.c_float(), ctypes.c_float()
+    if not pdfium.FPDFPageObj_GetBounds(item, a, b, c, d):
         return None
-    left, bottom, right, top = (edge.value for edge in edges)
+    left, bottom, right, top = a.value, b.value, c.value, d.value
     if matrix == (1.0, 0.0, 0.0, 1.0, 0.0, 0.0):
         return left, bottom, right, top
     corners = [_moved(x, y, matrix) for x in (left, right) for y in (bottom, top)]
@@ -234,6 +235,16 @@ def _words(page: Any, drawn: _Drawn) -> tuple[list[Word], int]:
         text.close()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Run:
+    """What the characters of one run share."""
+
+    bold: bool
+    mono: bool
+    unseen: bool = False
+    white: bool = False
+
+
 class _Characters:
     """The characters of one page, gathered to words."""
 
@@ -241,7 +252,8 @@ class _Characters:
         self.raw = raw
         self.drawn = drawn
         self.width, self.height = size
-        self.fonts: dict[tuple[bytes, int], tuple[bool, bool]] = {}
+        self.runs: dict[int, _Run] = {}
+        self.boxes = (pdfium.FS_RECTF(), pdfium.FS_RECTF())
         self.name = ctypes.create_string_buffer(256)
 
     def words(self) -> tuple[list[Word], int]:
@@ -270,53 +282,65 @@ class _Characters:
 
     def _word(self, codes: list[int], first: int, last: int, line: int) -> Word | None:
         """The word, or None if it is not to be seen."""
-        raw = self.raw
-        a, b = pdfium.FS_RECTF(), pdfium.FS_RECTF()
-        pdfium.FPDFText_GetLooseCharBox(raw, first, a)
-        pdfium.FPDFText_GetLooseCharBox(raw, last, b)
-        left, right = min(a.left, b.left), max(a.right, b.right)
-        bottom, top = min(a.bottom, b.bottom), max(a.top, b.top)
-        bold, mono = self._font(first)
-        if first != last and mono:
-            mono = self._font(last)[1]
-        word = Word(
-            _text(codes), left, bottom, right, top, round(top - bottom, 1), bold, mono, line
-        )
-        return None if self._is_hidden(first, word) else word
+        a, b = self.boxes
+        pdfium.FPDFText_GetLooseCharBox(self.raw, first, a)
+        left, bottom, right, top = a.left, a.bottom, a.right, a.top
+        run = self._run(first)
+        mono = run.mono
+        if first != last:
+            pdfium.FPDFText_GetLooseCharBox(self.raw, last, b)
+            left, right = min(left, b.left), max(right, b.right)
+            bottom, top = min(bottom, b.bottom), max(top, b.top)
+            mono = mono and self._run(last).mono
+        size = round(top - bottom, 1)
+        word = Word(_text(codes), left, bottom, right, top, size, run.bold, mono, line)
+        return None if self._is_hidden(run, word) else word
 
-    def _font(self, at: int) -> tuple[bool, bool]:
-        """Whether the character is bold, and whether its font is of one width."""
+    def _run(self, at: int) -> _Run:
+        """Face and ink of the run of text that the character belongs to."""
+        thing = pdfium.FPDFText_GetTextObject(self.raw, at)
+        key = ctypes.addressof(thing.contents) if thing else 0
+        run = self.runs.get(key)
+        if run is None:
+            run = self._new_run(at, thing)
+            if key:
+                self.runs[key] = run
+        return run
+
+    def _new_run(self, at: int, thing: Any) -> _Run:
         flags = ctypes.c_int()
         size = pdfium.FPDFText_GetFontInfo(self.raw, at, self.name, 256, flags)
         weight = pdfium.FPDFText_GetFontWeight(self.raw, at)
-        key = (self.name.raw[: max(min(size, 256) - 1, 0)], flags.value | weight << 20)
-        known = self.fonts.get(key)
-        if known is None:
-            name = key[0].decode("utf-8", "replace")
-            bold = bool(_BOLD.search(name)) or weight >= 600
-            mono = bool(flags.value & _FIXED_PITCH) or bool(_MONO.search(name))
-            known = self.fonts[key] = (bold, mono)
-        return known
+        bold, mono = _face(self.name.value if size else b"", flags.value, weight)
+        mode = pdfium.FPDFTextObj_GetTextRenderMode(thing) if thing else 0
+        if mode in {pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP}:
+            return _Run(bold, mono, unseen=not self.drawn.scanned())
+        if mode not in {pdfium.FPDF_TEXTRENDERMODE_FILL, pdfium.FPDF_TEXTRENDERMODE_FILL_CLIP}:
+            return _Run(bold, mono)
+        parts = [ctypes.c_uint() for _ in range(4)]
+        if not pdfium.FPDFText_GetFillColor(self.raw, at, *parts):
+            return _Run(bold, mono)
+        red, green, blue, alpha = (part.value for part in parts)
+        white = min(red, green, blue) >= _WHITE
+        return _Run(bold, mono, unseen=alpha < 8, white=white)
 
-    def _is_hidden(self, at: int, word: Word) -> bool:
+    def _is_hidden(self, run: _Run, word: Word) -> bool:
+        if run.unseen:
+            return True
         if word.top - word.bottom < _TINY and word.right - word.left < 4 * _TINY * len(word.text):
             return True
         x, y = word.x, word.y
         if not (-2 <= x <= self.width + 2 and -2 <= y <= self.height + 2):
             return True
-        thing = pdfium.FPDFText_GetTextObject(self.raw, at)
-        mode = pdfium.FPDFTextObj_GetTextRenderMode(thing) if thing else 0
-        if mode in {pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP}:
-            return not self.drawn.scanned()
-        if mode not in {pdfium.FPDF_TEXTRENDERMODE_FILL, pdfium.FPDF_TEXTRENDERMODE_FILL_CLIP}:
-            return False
-        parts = [ctypes.c_uint() for _ in range(4)]
-        if not pdfium.FPDFText_GetFillColor(self.raw, at, *parts):
-            return False
-        red, green, blue, alpha = (part.value for part in parts)
-        if alpha < 8:
-            return True
-        return min(red, green, blue) >= _WHITE and not self.drawn.shows_white(x, y)
+        return run.white and not self.drawn.shows_white(x, y)
+
+
+@functools.lru_cache(maxsize=1024)
+def _face(font: bytes, flags: int, weight: int) -> tuple[bool, bool]:
+    """Whether a font is bold, and whether it is of one width."""
+    name = font.decode("utf-8", "replace")
+    bold = bool(_BOLD.search(name)) or weight >= 600
+    return bold, bool(flags & _FIXED_PITCH) or bool(_MONO.search(name))
 
 
 def _count(raw: Any) -> int:
