@@ -40,6 +40,8 @@ _MAPPING_HEADING: Final = re.compile(
     r"\b(?:att&ck|attack (?:mapping|techniques?|matrix)|mitre|mapping|ttps?|techniques?|tactics|tradecraft)\b",
     re.IGNORECASE,
 )
+_LONGEST_STORY: Final = 600  # characters
+_HASH: Final = re.compile(r"\b[0-9a-fA-F]{32,64}\b")
 _TOOL_LINK: Final = re.compile(
     r"\b(?:us(?:e|es|ed|ing)|leverag\w+|deploy\w*|deliver\w*|drop(?:s|ped|ping)?|install\w*|employ\w*|"
     r"execut\w+|load(?:s|ed|ing)?|r[ua]n(?:s|ning)?|develop\w*|creat\w+|distribut\w+|launch\w*|"
@@ -264,7 +266,7 @@ class _Finder:
                 return result
             if any(agent.thing is None for agent in agents):
                 return []
-        return self._without_agent(index, sentence)
+        return self._without_agent(index, sentence, target)
 
     def _resolve(self, index: int, sentence: Sentence, agent: Agent) -> list[Subject]:
         if agent.generic:
@@ -315,9 +317,13 @@ class _Finder:
         about = self.about.subject_at(index)
         return Subject(about.thing, "definite") if about else None
 
-    def _without_agent(self, index: int, sentence: Sentence) -> list[Subject]:
+    def _without_agent(self, index: int, sentence: Sentence, target: Thing) -> list[Subject]:
         """Subjects from what stands around a sentence that names no agent."""
         block = self.layout.blocks[index]
+        if target.basis == "behaviour" and (
+            sentence.end - sentence.start > _LONGEST_STORY or _HASH.search(sentence.text)
+        ):
+            return []  # a list of indicators describes nothing
         lead = self._from_lead_in(index)
         about = self.about.subject_at(index)
         inside = self.about.actors_in(within(self.actors, sentence.start, sentence.end))
@@ -423,6 +429,8 @@ class _Finder:
     def _links(sentence: Sentence, agent: Agent, tool: Thing) -> bool:
         """Whether what stands between an agent and a tool says that the one uses the other."""
         place = sentence.place(tool)
+        if re.search(r"\bby (?:the |both )?$", sentence.shape[:place]):
+            return False  # "… used by the tool"
         if any(a.at == place and a.role == "subject" for a in sentence.agents):
             return False  # the tool acts itself: another clause
         between = sentence.shape[min(agent.at, place) + 1 : max(agent.at, place)]

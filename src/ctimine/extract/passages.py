@@ -11,52 +11,38 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from ctimine.extract.sentences import sentences
 from ctimine.model import Block, Report
 
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|al|incl|resp|viz|ca|no|nos|fig|sec|inc|ltd|corp|co|llc|dr|"
-    r"mr|mrs|ms|prof|st|jr|sr|u\.s|u\.k|u\.n|a\.k\.a|aka|dept|gov|gen|col|jan|feb|mar|apr|jun|jul|"
-    r"aug|sep|sept|oct|nov|dec|v|ver|p|pp)|\b[A-Z])\.$",
-    re.IGNORECASE,
+_CITATIONS = re.compile(
+    r"(?:\s*(?:\[[A-Za-z]{0,3}\d+[a-z]?(?:[,–-]\s?\d+)*\]|【[^】]*】))+(?=\s|$)"
 )
-_BREAK = re.compile(
-    # a full stop, question or exclamation mark, closing marks, citations such as [R1][2], space
-    r"[.!?…]+[\"'”’)\]*_]*(?:\s*\[[A-Za-z]{0,3}\d+[a-z]?(?:[,–-]\s?\d+)*\]|【[^】]*】)*"
-    r"(?=\s+[\"'“‘(\[*_`]*[A-Z0-9À-ÞА-ЯЁ\u0590-\u05ff\u0600-\u06ff])"
-    # a full stop in scripts that put no space after it
-    r"|[。！？]"
-    # two strokes side by side: the row of a table that was flattened into running text ends
-    r"|\|(?=\s*\|)"
-    # an empty line, or a line that begins as a list item, a heading or a labelled field does
-    r"|\n(?=\s*\n)|\n(?=[ \t]*(?:[-*•–]|\d{1,2}[.)]|#{1,6})\s)|\n(?=[A-Z][\w ]{2,30}:\s)"
-)
+_ROW_END = re.compile(r"\|(?=\s*\|)")
 LONGEST_HEADING = 200
 """Characters; what is longer and set like a heading is a paragraph that a reader mistook."""
 _NUMBERED = re.compile(r"\W*\d{1,2}(?:\.\d{1,2})+\.?\s")
-_WORD_END = re.compile(r"[^\s(\[\"'“‘]+$")
 
 
 def split_sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Half-open offsets of the sentences in ``text[start:end]``, without outer space.
 
-    >>> text = "It began in Jan. 2024. Then, e.g. at night, T1102.001 was seen."
+    A citation that follows a full stop belongs to the sentence that it supports, and the rows of a
+    table that was flattened into running text (two strokes side by side) are passages of their own.
+
+    >>> text = "It began in Jan. 2024. [R1] Then T1102.001 was seen."
     >>> [text[a:b] for a, b in split_sentences(text, 0, len(text))]
-    ['It began in Jan. 2024.', 'Then, e.g. at night, T1102.001 was seen.']
+    ['It began in Jan. 2024. [R1]', 'Then T1102.001 was seen.']
     """
     found: list[tuple[int, int]] = []
-    begin = start
-    for match in _BREAK.finditer(text, start, end):
-        stop = match.end()
-        if text[match.start()] == ".":
-            head = text[max(begin, match.start() - 12) : match.start() + 1]
-            word = _WORD_END.search(head)
-            if word and _ABBREVIATION.search(word.group()) and match.end() - match.start() == 1:
-                continue
-            if re.fullmatch(r"\s*\(?\d{1,3}\.", text[begin : match.start() + 1]):
-                continue  # "1." of a numbered line stays with its words
+    for begin, stop in sentences(text, start, end):
+        cited = _CITATIONS.match(text, begin, stop) if found else None
+        if cited:
+            found[-1] = (found[-1][0], cited.end())
+            begin = cited.end()  # noqa: PLW2901
+        for row in _ROW_END.finditer(text, begin, stop):
+            _add(text, begin, row.end(), found)
+            begin = row.end()  # noqa: PLW2901
         _add(text, begin, stop, found)
-        begin = stop
-    _add(text, begin, end, found)
     return found
 
 
