@@ -120,12 +120,12 @@ class Lexicon(Generic[Entry]):
     """Names with what they stand for, to be found in texts.
 
     ``names`` pairs each written form with a key object; forms that fold alike share the object of
-    the first. Names that fold to fewer than ``short`` characters are found only as written (and in
-    capitals), since folded they stand inside half of all words.
+    the first. Names that fold to fewer than ``short`` characters are looked for without folding (as
+    written, in capitals, in small letters), since folded they stand inside half of all words.
 
-    >>> lexicon = Lexicon([("Fancy Bear", "G0007"), ("At", "T1053.002")])
-    >>> [(hit.quote, hit.entry) for hit in lexicon.find("At noon FANCYBEAR met a bear at sea.")]
-    [('At', 'T1053.002'), ('FANCYBEAR', 'G0007')]
+    >>> lexicon = Lexicon([("Fancy Bear", "G0007"), ("Net", "S0039")])
+    >>> [(hit.quote, hit.entry) for hit in lexicon.find("FANCYBEAR ran net, a bear n.et.")]
+    [('FANCYBEAR', 'G0007'), ('net', 'S0039')]
     """
 
     def __init__(self, names: Iterable[tuple[str, Entry]], *, short: int = 5) -> None:
@@ -136,7 +136,7 @@ class Lexicon(Generic[Entry]):
             if not folded.text:
                 continue
             if len(folded.text) < short and folded.text.isascii():
-                for form in dict.fromkeys((written, written.upper(), written.capitalize())):
+                for form in {written, written.upper(), written.capitalize(), written.lower()}:
                     exact.setdefault(form, entry)
                 continue
             key = keys.setdefault(folded.text, _Key(entry, set(), set()))

@@ -47,7 +47,8 @@ class Techniques:
 
     >>> nlp = spacy.blank("en")
     >>> component = nlp.add_pipe("ctimine_techniques")
-    >>> [span.kb_id_ for span in nlp("It used PowerShell (T1059.001).").spans["ctimine"]]
+    >>> doc = nlp("It used PowerShell (T1059.001).")
+    >>> [span.kb_id_ for span in doc.spans["ctimine"]]
     ['T1059.001']
     """
 
@@ -72,7 +73,8 @@ class Actors:
 
     >>> nlp = spacy.blank("en")
     >>> component = nlp.add_pipe("ctimine_actors")
-    >>> [span.kb_id_ for span in nlp("Fancybear used Mimikatz.").spans["ctimine"]]
+    >>> doc = nlp("Fancybear used Mimikatz.")
+    >>> [span.kb_id_ for span in doc.spans["ctimine"]]
     ['G0007', 'S0002']
     """
 

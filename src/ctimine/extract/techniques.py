@@ -315,6 +315,8 @@ class _Reader:
         before = self.text[max(0, name.start - 3) : name.start].rstrip(' *_`"“')
         if before and before[-1].isalpha():
             return False
+        if mark == "(" and (not before or before[-1] in "\n|•:.-"):
+            return True
         return bool(mark.strip() and mark != "(") or bool(_CLOSED.match(self.text, name.end))
 
     def _row(self, offset: int) -> tuple[int, int] | None:
