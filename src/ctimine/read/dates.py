@@ -13,18 +13,18 @@ from typing import Final
 _MONTHS: Final[dict[str, int]] = {}
 for _number, _names in enumerate(
     (
-        "january jan januar janvier enero gennaio janeiro января январь січня styczeń stycznia ocak",
-        "february feb februar février fevrier febrero febbraio fevereiro февраля февраль лютого lutego",
-        "march mar märz maerz mars marzo março марта март березня marca mart",
-        "april apr avril abril aprile апреля апрель квітня kwietnia nisan",
-        "may mai mayo maggio maio мая май травня maja mayıs",
-        "june jun juni juin junio giugno junho июня июнь червня czerwca haziran",
-        "july jul juli juillet julio luglio julho июля июль липня lipca temmuz",
-        "august aug août aout agosto августа август серпня sierpnia ağustos",
-        "september sep sept septembre septiembre settembre setembro сентября сентябрь вересня września eylül",
-        "october oct oktober okt octobre octubre ottobre outubro октября октябрь жовтня października ekim",
-        "november nov novembre noviembre novembro ноября ноябрь листопада listopada kasım",
-        "december dec dezember dez décembre decembre diciembre dicembre dezembro декабря декабрь грудня grudnia aralık",
+        "january jan januar janvier enero gennaio janeiro января январь січня styczeń stycznia",
+        "february feb februar février fevrier febrero febbraio fevereiro февраля февраль лютого",
+        "march mar märz maerz mars marzo março марта март березня marca",
+        "april apr avril abril aprile апреля апрель квітня kwietnia",
+        "may mai mayo maggio maio мая май травня maja",
+        "june jun juni juin junio giugno junho июня июнь червня czerwca",
+        "july jul juli juillet julio luglio julho июля июль липня lipca",
+        "august aug août aout agosto августа август серпня sierpnia",
+        "september sep sept septembre septiembre settembre setembro сентября сентябрь вересня",
+        "october oct oktober okt octobre octubre ottobre outubro октября октябрь жовтня",
+        "november nov novembre noviembre novembro ноября ноябрь листопада listopada",
+        "december dec dezember dez décembre diciembre dicembre dezembro декабря декабрь грудня",
     ),
     start=1,
 ):
@@ -40,7 +40,7 @@ _ISO: Final = re.compile(
 _SLASHED: Final = re.compile(r"(?<!\d)((?:19|20)\d\d)[/.](\d\d?)[/.](\d\d?)(?!\d)")
 _COMPACT: Final = re.compile(r"(?<!\d)((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?!\d)")
 _DAY_FIRST: Final = re.compile(
-    rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\.|º)?[\s\-]+(?:of\s+|de\s+|of the\s+)?({_MONTH})\.?,?[\s\-]+"
+    rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\.|º)?[\s\-]+(?:of\s+|de\s+)?({_MONTH})\.?,?[\s\-]+"
     r"(?:de\s+)?((?:19|20)\d\d)(?!\d)"
     r"(?:[\s,]+(\d\d):(\d\d)(?::(\d\d))?\s?(Z|UTC|GMT|[+-]\d\d:?\d\d)?)?",
     re.IGNORECASE,
@@ -48,7 +48,7 @@ _DAY_FIRST: Final = re.compile(
 _MONTH_FIRST: Final = re.compile(
     rf"(?<!\w)({_MONTH})\.?\s+(\d\d?)(?:st|nd|rd|th)?,?\s+((?:19|20)\d\d)(?!\d)", re.IGNORECASE
 )
-_DOTTED: Final = re.compile(r"(?<!\d)(\d\d?)\.(\d\d?)\.((?:19|20)\d\d)(?!\d)")
+_DOTTED: Final = re.compile(r"(?<![\d.])(\d\d?)\.(\d\d?)\.((?:19|20)\d\d)(?!\.?\d)")
 _UNSURE: Final = re.compile(r"(?<!\d)(\d\d?)/(\d\d?)/((?:19|20)\d\d)(?!\d)")
 _EAST: Final = re.compile(r"((?:19|20)\d\d)\s?[年년]\s?(\d\d?)\s?[月월]\s?(\d\d?)\s?[日일]")
 _MONTH_ONLY: Final = re.compile(

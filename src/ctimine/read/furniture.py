@@ -2,8 +2,8 @@
 
 Site furniture (navigation, cookie banners, share bars, related posts, comments) is known by
 element, ARIA role, and class or id names whose words are *all* furniture words: ``cookie-banner``
-goes, ``cookie-theft`` stays. What holds most of the page, a top heading or a data table is never taken
-for furniture by its name alone.
+goes, ``cookie-theft`` stays. What holds most of the page, a top heading or a data table is never
+taken for furniture by its name alone.
 """
 
 from __future__ import annotations

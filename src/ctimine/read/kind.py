@@ -46,7 +46,8 @@ _SETUP: Final = re.compile(
     r"(?:what'?s in (?:this|the) repo(?:sitory)?|about this repo(?:sitory)?|files?(?: in .*)?|"
     r"contents?|table of contents|(?:repository|repo|folder|directory|project) "
     r"(?:layout|structure|contents?|map)|structure|quick ?start|getting started|installation|"
-    r"install|setup|usage|how to (?:use|cite|contribute|run).*|requirements|prerequisites|build(?:ing)?|"
+    r"install|setup|usage|how to (?:use|cite|contribute|run).*|requirements|prerequisites|"
+    r"build(?:ing)?|"
     r"contribut(?:e|ing|ions?)|licen[cs]e|(?:more )?links?|related(?: .*)?|reports?(?: index)?|"
     r"source|sources|author|contact|disclaimer|citation|acknowledg.*|support|see also|badges?|"
     r"roadmap|changelog|status|navigation|index|downloads?|formats?|placeholders?|maintainers?|"
@@ -217,30 +218,23 @@ def _entry(document: _Document) -> Verdict:
 
 
 def _stub(document: _Document) -> Verdict:
-    said = {
-        fact.origin
-        for fact in document.reading.facts
-        if fact.field == "kind" and fact.value == "index"
-    }
+    facts = document.reading.facts
+    said = {fact.origin for fact in facts if fact.field == "kind" and fact.value == "index"}
     sure = said & _SURE
     if sure:
         return "index", min(sure)
     if said and document.shape.prose < _TEASERS:
         return "index", min(said)
-    if _STUB_TITLE.fullmatch(document.title) and document.shape.size < 4000:
+    titles = {document.title, *(fact.value for fact in facts if fact.field == "title")}
+    if document.shape.size < 4000 and any(map(_STUB_TITLE.fullmatch, titles)):
         return "index", "title of an error, search or redirect page"
-    article = any(
-        fact.field == "kind" and fact.value == "report" for fact in document.reading.facts
-    )
-    if (
-        not article
-        and _FRONT.search(document.path)
-        and any(_is_front(f.value) for f in document.reading.facts if f.field == "url")
-    ):
+    article = any(fact.field == "kind" and fact.value == "report" for fact in facts)
+    home = any(fact.field == "url" and _is_front(fact.value) for fact in facts)
+    if home and not article and _FRONT.search(document.path):
         return "index", "front page of a site"
     if _STUB_PATH.search(document.path):
         return "index", "path of a service page"
-    if _SERVICE_TITLE.fullmatch(document.title):
+    if any(map(_SERVICE_TITLE.fullmatch, titles)):
         return "index", "title of a service or listing page"
     return None
 

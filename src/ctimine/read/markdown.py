@@ -6,6 +6,7 @@ so that embedded HTML, hidden text and links are treated by one set of rules.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import html
 import re
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ctimine.model import Fact, Snapshot
 from ctimine.read.html import Walk, parse
 from ctimine.read.media import decode
+from ctimine.read.plain import read_plain_text
 from ctimine.read.text import Reading, TextBuilder
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _FRONT: Final = re.compile(
     r"\A(?:---|\+\+\+)[ \t]*\n(.*?)\n(?:---|\+\+\+|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
 )
+_DEEPEST: Final = 100
+"""Levels of nesting that are parsed, a few more than anyone writes; what stands deeper is lost."""
 _LONGEST_FRONT: Final = 65536
 _FENCE: Final = re.compile(r"[ \t]*(?:[-*+>][ \t]+)*(`{3,}|~{3,})")
 _ADMONITION: Final = re.compile(r'( *)(?:!!!|\?\?\?\+?|===)\s+(?:[\w-]+\s*)*(?:"([^"\n]*)")?\s*')
@@ -63,12 +67,15 @@ def read_markdown_text(source: str) -> Reading:
     """
     source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     facts, body = split_front_matter(source)
-    if len(facts) == 0 and "<" not in body and not body.strip():
-        return Reading("")
     walk = Walk(parse(_renderer().render(_plainer(body))), whole=True)
     text = TextBuilder()
     walk.build(text)
-    return text.reading(facts=facts, warnings=walk.warnings)
+    warnings = walk.warnings
+    if not text.length and body.strip() and "<" not in body:
+        # Nested deeper than the parser goes, or all of it a fence's first line.
+        plain = read_plain_text(body)
+        return dataclasses.replace(plain, facts=facts, warnings=("read as plain text",))
+    return text.reading(facts=facts, warnings=warnings)
 
 
 # -- front matter ----------------------------------------------------------------------------------
@@ -223,7 +230,9 @@ _DIALECT: Final = re.compile(r"^(?: *(?:!!!|\?\?\?|===)| *:::|\s*\{[:%]|#.*\})",
 def _renderer() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    renderer = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    renderer = MarkdownIt("commonmark", {"html": True, "maxNesting": _DEEPEST}).enable(
+        ["table", "strikethrough"]
+    )
     renderer.block.ruler.before("reference", "note", _note, {"alt": []})
     rules = cast("Any", renderer.renderer).rules
     rules["html_block"] = _raw_html

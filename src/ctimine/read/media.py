@@ -308,19 +308,20 @@ def _codec(name: str) -> str:
     )
 
 
+_ENOUGH: Final = 24
+"""Bytes beyond ASCII from which their encoding can be guessed."""
+_WIDE: Final = ["utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be", "utf_7"]
+
+
 def _detect(body: bytes) -> tuple[str, str]:
     broken = body.decode("utf-8", "replace")
     if broken.count("\ufffd") <= len(broken) // 1000:
         return broken, "utf-8"  # a few bad bytes in a long UTF-8 text
-    try:
+    if sum(byte > 0x7F for byte in body[:_SNIFFED]) >= _ENOUGH:
         from charset_normalizer import from_bytes
-    except ImportError:
-        pass
-    else:
-        best = from_bytes(body[:_SNIFFED]).best()
+
+        # Wide encodings are told by their byte order mark; as a guess they turn any text to noise.
+        best = from_bytes(body[:_SNIFFED], cp_exclusion=_WIDE).best()
         if best is not None:
-            try:
-                return body.decode(best.encoding, "replace"), best.encoding
-            except (LookupError, UnicodeError, ValueError):
-                pass
+            return body.decode(best.encoding, "replace"), best.encoding
     return body.decode("cp1252", "replace"), "cp1252"

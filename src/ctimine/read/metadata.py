@@ -6,6 +6,7 @@ turned down for a reason that a person should know.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 import urllib.parse
@@ -43,14 +44,16 @@ SECTION: Final = re.compile(
     r"indicators of compromise|introduction|intro|ioc?s|(?:key|main) "
     r"(?:findings|judge?ments|points|takeaways)|legal notice|malware analysis|metadata|methodology|"
     r"mitigations?|mitre att&?ck(?: mapping| techniques)?|overview|preface|prologue|purpose|"
-    r"read ?me|recommendations?|references?|report (?:details|information|metadata|outline|summary)|"
+    r"read ?me|recommendations?|references?|"
+    r"report (?:details|information|metadata|outline|summary)|"
     r"revision history|scope(?: and methodology)?|sources?|summary|table of contents|"
     r"technical (?:analysis|details)|threat actor profile|timeline|tl;?dr|toc|tlp.{0,20}|"
     r"version(?: history| control)?|victimology|what happened|welcome|home|index|untitled.*|"
     r"document\d*|new document|search(?: results)?|page not found|not found|404.*|"
     r"zusammenfassung|einleitung|inhalt(?:sverzeichnis)?|überblick|"
     r"résumé|sommaire|introducción|resumen(?: ejecutivo)?|índice|contenido|sommario|indice|"
-    r"sumário(?: executivo)?|введение|содержание|оглавление|резюме|вступ|зміст|概要|目次|摘要|引言)",
+    r"sumário(?: executivo)?|введение|содержание|оглавление|резюме|вступ|зміст|"
+    r"概要|目次|摘要|引言)",
     re.IGNORECASE,
 )
 """Headings that name a section of a report and never the report."""
@@ -60,17 +63,18 @@ _NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _JUNK_TITLE: Final = re.compile(
-    r"(?:microsoft (?:word|powerpoint) - .*|untitled.*|document\d*|[\w-]+\.(?:docx?|pdf|md|html?|tex|"
-    r"indd|qxd|pptx?)|about:blank|print|slide 1|template|layout \d+)",
+    r"(?:microsoft (?:word|powerpoint) - .*|untitled.*|document\d*|"
+    r"[\w-]+\.(?:docx?|pdf|md|html?|tex|indd|qxd|pptx?)|about:blank|print|slide 1|template|layout \d+)",
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(
-    r"\W*(?:(?:date(?: (?:of )?(?:publication|published|released?|issued?|issue))?|"
-    r"(?:first |originally |initially )?published(?: (?:on|date|at))?|publication date|publish date|"
-    r"publishing date|posted(?: on)?|release(?:d)?(?: (?:date|on))?|issued(?: on)?|issue date|"
-    r"report date|date of report|report published|veröffentlicht(?: am)?|datum|"
-    r"publié(?: le)?|date de publication|fecha(?: de publicación)?|publicado(?: el| em)?|"
-    r"дата(?: публикации| публікації)?|опубликовано|опубліковано|发布日期|公開日))\W*",
+    r"\W*(?:date(?: (?:of )?(?:publication|published|released?|issued?|issue))?"
+    r"|(?:first |originally |initially )?published(?: (?:on|date|at))?"
+    r"|publication date|publish date|publishing date|posted(?: on)?"
+    r"|released?(?: (?:date|on))?|issued(?: on)?|issue date"
+    r"|report date|date of report|report published|veröffentlicht(?: am)?|datum"
+    r"|publié(?: le)?|date de publication|fecha(?: de publicación)?|publicado(?: el| em)?"
+    r"|дата(?: публикации| публікації)?|опубликовано|опубліковано|发布日期|公開日)\W*",
     re.IGNORECASE,
 )
 _MODIFIED_LABEL: Final = re.compile(
@@ -97,32 +101,52 @@ _HOME: Final = re.compile(
 )
 
 
+@dataclasses.dataclass(slots=True)
+class _Case:
+    """All that is said of one document, and what is decided of it so far."""
+
+    reading: Reading
+    snapshot: Snapshot
+    source: Source | None
+    said: dict[str, list[Fact]]
+    hints: dict[str, list[Fact]]
+    facts: list[Fact]
+
+    def decide(self, field: str, value: str, origin: str) -> str:
+        """The value, after keeping where it came from."""
+        self.facts.append(Fact(field, value, origin))
+        return value
+
+
+def _by_field(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for fact in facts:
+        found.setdefault(fact.field, []).append(fact)
+    return found
+
+
 def settle(reading: Reading, snapshot: Snapshot, source: Source | None, media: str) -> Report:
     """The report that a reading makes, its fields settled and each with a fact."""
     facts: list[Fact] = []
-    found: dict[str, list[Fact]] = {}
-    for fact in reading.facts:
-        found.setdefault(fact.field, []).append(fact)
-    hints: dict[str, list[Fact]] = {}
-    for fact in snapshot.hints:
-        hints.setdefault(fact.field, []).append(fact)
-
-    declared = _url(found, snapshot, facts)
-    publisher = _publisher(found, hints, source, facts)
-    title = _title(reading, found, hints, snapshot, publisher, facts)
-    published = _published(reading, found, hints, facts)
-    authors = _authors(found, hints, facts)
-    language = _language(reading, found, source, facts)
+    case = _Case(
+        reading, snapshot, source, _by_field(reading.facts), _by_field(snapshot.hints), facts
+    )
+    declared = _url(case)
+    publisher = _publisher(case)
+    title = _title(case, publisher)
+    published = _published(case)
+    authors = _authors(case)
+    language = _language(case)
     kind, reason = find_kind(reading, snapshot, title=title, media=media)
     facts.append(Fact("kind", kind, reason))
     facts += [Fact("text", warning, "reader") for warning in reading.warnings]
 
-    hinted = [fact.value for fact in hints.get("url", ())]
-    addresses = (declared, snapshot.final_url, snapshot.url, *hinted)
+    hinted = case.hints.get("url", [])
+    addresses = (declared, snapshot.final_url, snapshot.url, *(fact.value for fact in hinted))
     url = next((address for address in addresses if address), "")
     if url and not declared:
-        origin = "address" if url in {snapshot.final_url, snapshot.url} else hints["url"][0].origin
-        facts.append(Fact("url", url, origin))
+        fetched = url in {snapshot.final_url, snapshot.url}
+        case.decide("url", url, "address" if fetched else hinted[0].origin)
     key = normal_url(declared) if declared else ""
     return Report(
         id=stable_id("report", key) if key else stable_id("report", snapshot.source, snapshot.item),
@@ -158,40 +182,29 @@ def _ranked(candidates: Iterable[Fact], origins: tuple[str, ...]) -> list[Fact]:
 # -- title -----------------------------------------------------------------------------------------
 
 
-def _title(
-    reading: Reading,
-    found: dict[str, list[Fact]],
-    hints: dict[str, list[Fact]],
-    snapshot: Snapshot,
-    publisher: str,
-    facts: list[Fact],
-) -> str:
-    heading = first_heading(reading)
-    sites = {publisher, *(fact.value for fact in found.get("publisher", ()))}
-    sites = {_plain(site) for site in sites if site}
-    for fact in _ranked(found.get("title", ()), TITLE_ORIGINS):
-        title = _clean_title(fact.value, sites, heading, snapshot)
+def _title(case: _Case, publisher: str) -> str:
+    heading = first_heading(case.reading)
+    names = {publisher, *(fact.value for fact in case.said.get("publisher", ()))}
+    sites = {_plain(name) for name in names if name}
+    for fact in _ranked(case.said.get("title", ()), TITLE_ORIGINS):
+        title = _clean_title(fact.value, sites, heading, case.snapshot)
         if _is_title(title) and _plain(title) not in sites:
-            facts.append(Fact("title", title, fact.origin))
-            return title
+            return case.decide("title", title, fact.origin)
     if heading:
-        facts.append(Fact("title", heading, "first heading"))
-        return heading
-    for fact in _ranked(hints.get("title", ()), HINT_ORIGINS):
+        return case.decide("title", heading, "first heading")
+    for fact in _ranked(case.hints.get("title", ()), HINT_ORIGINS):
         title = " ".join(fact.value.split())
         if _is_title(title):
-            facts.append(Fact("title", title, fact.origin))
-            return title
-    title = _from_name(snapshot.item or snapshot.url)
-    facts.append(Fact("title", title, "file name"))
-    return title
+            return case.decide("title", title, fact.origin)
+    name = _from_name(case.snapshot.item or case.snapshot.url)
+    return case.decide("title", name, "file name")
 
 
 def first_heading(reading: Reading) -> str:
-    """The heading that names the document, empty if all of them name sections.
+    r"""The heading that names the document, empty if all of them name sections.
 
     >>> from ctimine.read.markdown import read_markdown_text
-    >>> first_heading(read_markdown_text("# 1. Executive Summary\\n\\nText\\n\\n## Phishing"))
+    >>> first_heading(read_markdown_text("# 1. Executive Summary\n\nText\n\n## Phishing"))
     ''
     """
     headings = [block for block in reading.blocks if block.kind == "heading"]
@@ -284,23 +297,18 @@ def _from_name(item: str) -> str:
 # -- dates -----------------------------------------------------------------------------------------
 
 
-def _published(
-    reading: Reading,
-    found: dict[str, list[Fact]],
-    hints: dict[str, list[Fact]],
-    facts: list[Fact],
-) -> str:
-    labelled = list(_labelled(reading))
-    candidates = [*found.get("published", ()), *(f for f in labelled if f.field == "published")]
+def _published(case: _Case) -> str:
+    labelled = _by_field(_labelled(case.reading))
+    candidates = [*case.said.get("published", ()), *labelled.get("published", ())]
     early = [fact for fact in candidates if fact.origin not in _LATE_DATES]
     late = [fact for fact in candidates if fact.origin in _LATE_DATES]
-    changed = [*found.get("modified", ()), *(f for f in labelled if f.field == "modified")]
     for fact in (
         *_ranked(early, DATE_ORIGINS),
         *_ranked(late, _LATE_DATES),
-        *_ranked(hints.get("published", ()), HINT_ORIGINS),
-        *changed,
-        *_ranked(hints.get("modified", ()), HINT_ORIGINS),
+        *_ranked(case.hints.get("published", ()), HINT_ORIGINS),
+        *case.said.get("modified", ()),
+        *labelled.get("modified", ()),
+        *_ranked(case.hints.get("modified", ()), HINT_ORIGINS),
     ):
         day = parse_date(fact.value)
         value = day or parse_date(fact.value, months=True)
@@ -308,8 +316,7 @@ def _published(
             note = "" if day else ", month only"
             if fact.field == "modified":
                 note += ", date of change"
-            facts.append(Fact("published", value, fact.origin + note))
-            return value
+            return case.decide("published", value, fact.origin + note)
     return ""
 
 
@@ -370,36 +377,25 @@ def _starts_with_date(value: str) -> bool:
 # -- the rest --------------------------------------------------------------------------------------
 
 
-def _publisher(
-    found: dict[str, list[Fact]],
-    hints: dict[str, list[Fact]],
-    source: Source | None,
-    facts: list[Fact],
-) -> str:
+def _publisher(case: _Case) -> str:
     origins = ("front matter", "json-ld", "og:site_name", "citation_publisher", "dc.publisher")
-    candidates = [*_ranked(found.get("publisher", ()), origins)]
-    if source and source.publisher:
-        candidates.append(Fact("publisher", source.publisher, "source"))
-    candidates += _ranked(hints.get("publisher", ()), HINT_ORIGINS)
+    candidates = [*_ranked(case.said.get("publisher", ()), origins)]
+    if case.source and case.source.publisher:
+        candidates.append(Fact("publisher", case.source.publisher, "source"))
+    candidates += _ranked(case.hints.get("publisher", ()), HINT_ORIGINS)
     for fact in candidates:
         value = " ".join(fact.value.split())[:200]
         if value:
-            facts.append(Fact("publisher", value, fact.origin))
-            return value
+            return case.decide("publisher", value, fact.origin)
     return ""
 
 
-def _authors(
-    found: dict[str, list[Fact]], hints: dict[str, list[Fact]], facts: list[Fact]
-) -> tuple[str, ...]:
+def _authors(case: _Case) -> tuple[str, ...]:
     origins = ("front matter", "json-ld", "citation_author", "author", "article:author")
-    candidates = _ranked(found.get("author", ()), origins) or hints.get("author", [])
-    if not candidates:
-        return ()
-    origin = candidates[0].origin
+    candidates = _ranked(case.said.get("author", ()), origins) or case.hints.get("author", [])
     names: dict[str, None] = {}
     for fact in candidates:
-        if fact.origin == origin:
+        if fact.origin == candidates[0].origin:
             for part in re.split(r"\s*[,;]\s+|\s+(?:and|und|&)\s+", fact.value):
                 name = re.sub(
                     r"\s*<[^<>]*@[^<>]*>\s*|^by\s+", "", part, flags=re.IGNORECASE
@@ -407,27 +403,21 @@ def _authors(
                 if name and len(name) <= 100:
                     names.setdefault(name)
     if names:
-        facts.append(Fact("authors", ", ".join(names), origin))
+        case.decide("authors", ", ".join(names), candidates[0].origin)
     return tuple(names)
 
 
-def _language(
-    reading: Reading, found: dict[str, list[Fact]], source: Source | None, facts: list[Fact]
-) -> str:
-    for fact in _ranked(
-        found.get("language", ()), ("front matter", "html lang", "json-ld", "og:locale")
-    ):
+def _language(case: _Case) -> str:
+    origins = ("front matter", "html lang", "json-ld", "og:locale")
+    for fact in _ranked(case.said.get("language", ()), origins):
         code = _code(fact.value)
         if code:
-            facts.append(Fact("language", code, fact.origin))
-            return code
-    code = _detect(reading)
+            return case.decide("language", code, fact.origin)
+    code = _detect(case.reading)
     if code:
-        facts.append(Fact("language", code, "detected"))
-        return code
-    if source and source.language:
-        facts.append(Fact("language", source.language, "source"))
-        return source.language
+        return case.decide("language", code, "detected")
+    if case.source and case.source.language:
+        return case.decide("language", case.source.language, "source")
     return ""
 
 
@@ -462,10 +452,11 @@ def _detect(reading: Reading) -> str:
     return str(code) if share >= _SURE_ENOUGH else ""
 
 
-def _url(found: dict[str, list[Fact]], snapshot: Snapshot, facts: list[Fact]) -> str:
+def _url(case: _Case) -> str:
+    """The address that the document declares as its own, if it can be that."""
     origins = ("front matter", "link rel=canonical", "og:url", "json-ld")
-    base = snapshot.final_url or snapshot.url
-    for fact in _ranked(found.get("url", ()), origins):
+    base = case.snapshot.final_url or case.snapshot.url
+    for fact in _ranked(case.said.get("url", ()), origins):
         try:
             url = urllib.parse.urljoin(base, fact.value.strip())
             parts = urllib.parse.urlsplit(url)
@@ -475,12 +466,11 @@ def _url(found: dict[str, list[Fact]], snapshot: Snapshot, facts: list[Fact]) ->
         if parts.scheme not in {"http", "https"} or not host or " " in url:
             continue
         if _ASSET.search(parts.path):
-            facts.append(Fact("url", url, f"ignored: {fact.origin} is a file of another kind"))
-        elif _HOME.fullmatch(parts.path) and not parts.query and not _is_home(snapshot, host):
-            facts.append(Fact("url", url, f"ignored: {fact.origin} is a site's front page"))
+            case.decide("url", url, f"ignored: {fact.origin} is a file of another kind")
+        elif _HOME.fullmatch(parts.path) and not parts.query and not _is_home(case.snapshot, host):
+            case.decide("url", url, f"ignored: {fact.origin} is a site's front page")
         else:
-            facts.append(Fact("url", url, fact.origin))
-            return url
+            return case.decide("url", url, fact.origin)
     return ""
 
 
