@@ -165,7 +165,8 @@ def read_official(
                 known = concepts.get(row["id"])
                 if known is None or (known["status"] != "live" and row["status"] == "live"):
                     concepts[row["id"]] = row
-                if known is not None:
+                # ATT&CK for ICS once gave an id of Enterprise to another, deprecated object.
+                if known is not None and known["stix_id"] == row["stix_id"]:
                     domains = sorted({*known["domains"], *row["domains"]})
                     tactics = sorted({*known["tactics"], *row["tactics"]})
                     concepts[row["id"]]["domains"], concepts[row["id"]]["tactics"] = (

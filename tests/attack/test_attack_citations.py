@@ -22,6 +22,21 @@ from ctimine.attack import parse_citation
         ("Doe. (2021, 6 May). On (Dark) Webs.", "Doe", "2021-05-06", "On (Dark) Webs"),
         ("On Webs. Retrieved June 1, 2022.", "", "", "On Webs"),
         ("", "", "", ""),
+        (
+            "J. Doe 2019, August 27 Owls at Work Retrieved. 2019/11/19",
+            "J. Doe",
+            "2019-08-27",
+            "Owls at Work",
+        ),
+        (
+            "Doe, Roe 2011, February Owls (Version 2) Retrieved. 2017",
+            "Doe, Roe",
+            "2011-02",
+            "Owls (Version 2)",
+        ),
+        ("Doe In 2019, owls woke Retrieved. 2020/01/02", "", "", "Doe In 2019, owls woke"),
+        ("Doe. (2021, May 6). On Webs. Retrieved 6 June 2022", "Doe", "2021-05-06", "On Webs"),
+        ("Doe. (2021, May 6). How We Retrieved Owls", "Doe", "2021-05-06", "How We Retrieved Owls"),
         ("Doe. (2021, Sept 31).  Webs.  Retrieved 2022", "Doe", "2021-09-31", "Webs"),
     ],
 )

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+from pathlib import Path
 
 import pytest
 
-from ctimine.attack import LogSource, Mitigation, available_versions, load_attack, load_official
+from ctimine.attack import (
+    Catalogue,
+    LogSource,
+    Mitigation,
+    available_versions,
+    load_attack,
+    load_official,
+)
+from ctimine.attack.catalogue import from_bundles
+from ctimine.attack.official import read_official
 from ctimine.errors import CatalogueError
 
 
@@ -173,13 +184,110 @@ def test_without_a_loaded_bundle_everything_else_works():
         ({"objects": 3}, "no STIX bundle"),
         ({"objects": [{"type": "indicator", "id": "i"}]}, "no ATT&CK technique"),
         ({"objects": [technique(1) | {"external_references": []}]}, "no ATT&CK technique"),
+        (
+            {"objects": [technique(1) | {"external_references": [{"source_name": "mitre-atlas"}]}]},
+            "ATLAS",
+        ),
+        ({"objects": [technique(1), {"type": "tool", "id": "tool--1"}]}, "lacks id or name"),
+        ({"objects": [technique(1), {"type": "relationship", "id": "r"}]}, "lacks relationship"),
+        ({"objects": [technique(1, x_mitre_domains=["lunar-attack"])]}, "of no domain"),
     ],
 )
 def test_what_is_no_attack_bundle_is_refused_by_name(file, content, word):
     path = file(content, "x.json")
     with pytest.raises(CatalogueError, match=word) as caught:
         load_official(path)
-    assert caught.value.subject == str(path)
+    assert caught.value.subject.startswith(str(path))
+
+
+def test_a_release_that_is_no_number_never_reaches_a_path(file, tmp_path):
+    content = bundle()
+    content["objects"][-1]["x_mitre_version"] = "../../19"
+    with pytest.raises(CatalogueError, match="which release"):
+        load_official(file(content))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_given_version_that_the_bundle_denies_is_refused(file):
+    with pytest.raises(CatalogueError, match=r"19\.2, not 18\.0"):
+        load_official(file(bundle()), version="18.0")
+
+
+def test_several_domains_of_one_release_add_up(file):
+    load_official(file(bundle()))
+    mobile = {"source_name": "mitre-mobile-attack", "external_id": "T9005"}
+    collection = {"type": "x-mitre-collection", "id": "c--1", "x_mitre_version": "19.2"}
+    load_official(
+        file({"objects": [technique(5) | {"external_references": [mobile]}, collection]}, "m.json")
+    )
+    attack = load_attack("19.2")
+    assert (attack["T9001"].domains, attack["T9005"].domains) == (("enterprise",), ("mobile",))
+
+
+def test_a_bundle_loaded_again_takes_the_place_of_the_first(file):
+    content = bundle()
+    load_official(file(content))
+    assert load_attack("19.2")["T9001"].name == "Technique 1"
+    content["objects"][0]["name"] = "Renamed"
+    load_official(file(content))
+    assert load_attack("19.2")["T9001"].name == "Renamed"
+
+
+def test_a_path_is_read_as_it_stands(file):
+    attack = load_attack(file(bundle()))
+    assert (attack.version, attack["T9001"].name) == ("19.2", "Technique 1")
+    assert "19.2" not in available_versions()
+
+
+def test_another_cache_can_be_named(file, tmp_path, monkeypatch):
+    assert load_official(file(bundle()), cache=tmp_path / "other" / "attack") == "19.2"
+    assert "19.2" not in available_versions()
+    monkeypatch.setenv("CTIMINE_CACHE", str(tmp_path / "other"))
+    assert "19.2" in available_versions()
+
+
+def test_prose_of_the_newest_loaded_release_serves_the_built_in_one(file):
+    content = bundle()
+    content["objects"][0]["external_references"][0]["external_id"] = "T1102"
+    load_official(file(content))
+    detail = Catalogue("19", load_attack().concepts(), uses=()).detail("T1102")
+    assert (detail.description, detail.version) == ("Prose of technique 1.", "19.2")
+
+
+def test_before_strategies_detection_is_one_text(file):
+    content = bundle("2.0")
+    content["objects"][0]["x_mitre_detection"] = "Listen."
+    load_official(file(content, "enterprise-attack-17.1.json"))
+    assert load_attack("17.1").detail("T9001").detection == "Listen."
+
+
+def test_a_damaged_cache_names_the_file_to_load_again(file, tmp_path):
+    load_official(file(bundle()))
+    next((tmp_path / "cache" / "attack").iterdir()).write_bytes(b"no archive")
+    with pytest.raises(CatalogueError, match=r"19\.2-enterprise.*load it again"):
+        load_attack("19.2")
+
+
+@pytest.mark.data
+def test_official_bundles_give_the_built_in_view():
+    if "CTIMINE_DATA" not in os.environ:
+        pytest.skip("CTIMINE_DATA is not set")
+    paths = sorted((Path(os.environ["CTIMINE_DATA"]) / "data" / "attack").glob("*.json.gz"))
+    assert {load_official(path) for path in paths} == {"18.1"}
+    built_in = load_attack("18.1")
+    bundles = [(path.name.split("-")[0], read_official(path)[2]) for path in paths]
+    loaded = from_bundles("18.1", bundles)
+
+    def edges(catalogue):
+        uses = (use for key in catalogue for use in catalogue.uses(key))
+        return {(use.subject, use.relation, use.object, use.citations) for use in uses}
+
+    assert dict(loaded) == dict(built_in)
+    assert edges(loaded) == edges(built_in)
+    detail = built_in.detail("T1102")
+    assert detail.description
+    assert detail.strategies[0].analytics[0].log_sources
+    assert [mitigation.id for mitigation in detail.mitigations] == ["M1021", "M1031"]
 
 
 def test_a_truncated_archive_is_refused_by_name(tmp_path):

@@ -273,7 +273,7 @@ def load_attack(version: str | os.PathLike[str] | None = None) -> Catalogue:
     """
     if isinstance(version, os.PathLike) or re.search(r"[/\\]|\.json(?:\.gz)?$", version or ""):
         release, domain, objects = official.read_official(Path(str(version)))
-        return _from_bundles(release, [(domain, objects)])
+        return from_bundles(release, [(domain, objects)])
     wanted = str(version or BUILT_IN[-1]).strip().lower().removeprefix("v")
     if wanted in BUILT_IN:
         return _built_in(wanted)
@@ -302,10 +302,11 @@ def _built_in(version: str) -> Catalogue:
 
 @functools.lru_cache(maxsize=2)
 def _from_cache(release: str, _stamp: tuple[tuple[str, int], ...]) -> Catalogue:
-    return _from_bundles(release, official.cached_objects(release))
+    return from_bundles(release, official.cached_objects(release))
 
 
-def _from_bundles(release: str, bundles: list[tuple[str, list[dict[str, Any]]]]) -> Catalogue:
+def from_bundles(release: str, bundles: list[tuple[str, list[dict[str, Any]]]]) -> Catalogue:
+    """The catalogue of one release from the objects of its bundles, each with its domain."""
     concepts: dict[str, Concept] = {}
     uses: dict[tuple[str, str, str], Use] = {}
     for domain, objects in bundles:
@@ -338,7 +339,12 @@ def _from_bundles(release: str, bundles: list[tuple[str, list[dict[str, Any]]]])
             ):
                 ends = rows[link["source_ref"]]["id"], rows[link["target_ref"]]["id"]
                 use = _use_of(link, *ends, release)
-                uses[use.subject, use.relation, use.object] = use
+                known_use = uses.setdefault((use.subject, use.relation, use.object), use)
+                if known_use.citations != use.citations:
+                    both = tuple(dict.fromkeys((*known_use.citations, *use.citations)))
+                    uses[use.subject, use.relation, use.object] = dataclasses.replace(
+                        use, citations=both, citations_from=release
+                    )
     actors = read_facts("concepts.json.gz")["actors"]
     return _joined(release, list(concepts.values()), actors, uses=tuple(uses.values()))
 
@@ -346,11 +352,12 @@ def _from_bundles(release: str, bundles: list[tuple[str, list[dict[str, Any]]]])
 def _use_of(link: dict[str, Any], subject: str, object_id: str, release: str) -> Use:
     from ctimine.attack.citations import parse_citation
 
-    citations = tuple(
+    found = (
         parse_citation(r["source_name"], r.get("description", ""), r.get("url", ""))
         for r in link.get("external_references", [])
         if not r["source_name"].startswith("mitre-")
     )
+    citations = tuple(dict.fromkeys(found))
     return Use(
         subject,
         link["relationship_type"],

@@ -27,7 +27,12 @@ _MONTHS = {
     )
     for name in names
 }
-_RETRIEVED = re.compile(r"\s*\(?\b(?:Retrieved|Accessed)\b.*$", re.IGNORECASE | re.DOTALL)
+_RETRIEVED = re.compile(
+    rf"\s*\(?\b(?:Retrieved|Accessed)\b(?=[\s.:,)]*(?:on\s+)?(?:(?:{'|'.join(_MONTHS)})\b|\d|$)).*$",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The word must be followed by a date or nothing: titles may hold it, too."""
+
 _SHAPE = re.compile(
     r"^(?P<author>.*?)\s*\((?P<date>[^()]*\d{4}[^()]*|n\.?\s?d\.?)\)[.,]?\s*(?P<title>.*)$",
     re.DOTALL,

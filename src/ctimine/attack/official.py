@@ -198,7 +198,8 @@ def read_official(place: Path, version: str | None = None) -> tuple[str, str, li
         for item in objects
         if item["type"] in KINDS or item["type"] in _PROSE or item["type"] == "relationship"
     ]
-    return _release(objects, place, version), _domain(objects, place), kept
+    domain = _domain(objects, place)
+    return _release(objects, place, version), domain, kept
 
 
 def cached_releases() -> tuple[str, ...]:
