@@ -36,8 +36,9 @@ WAYS = {
     "… and the first edge": "from ctimine.attack import load_attack\n"
     + START
     + "catalogue = load_attack(); catalogue.named('Turla'); catalogue.users('T1102')",
-    "json.loads of both files": START
-    + "kept = [json.loads(gzip.decompress(packed(n))) for n in ('concepts.json.gz', 'uses.json.gz')]",
+    "json.loads of the same files": "names = ('concepts-19', 'actors', 'uses')\n"
+    + START
+    + "kept = [json.loads(gzip.decompress(packed(f'{n}.json.gz'))) for n in names]",
 }
 STORE = (
     "import stix2\nbody = open(sys.argv[1], 'rb').read()\n"

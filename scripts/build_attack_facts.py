@@ -3,9 +3,9 @@
     python scripts/build_attack_facts.py DATA_DIR src/ctimine/attack/data
 
 ``DATA_DIR`` holds ``attack/*.json.gz`` (official STIX bundles, v18.1) and ``misp/*.json.gz``
-(galaxy clusters; the ``mitre-*`` ones carry ATT&CK v19). Writes ``concepts.json.gz`` and
-``uses.json.gz``: ids, names, relations and citations, no descriptions. The same input gives the
-same bytes.
+(galaxy clusters; the ``mitre-*`` ones carry ATT&CK v19). Writes ``concepts-*.json.gz`` for each
+release, ``actors.json.gz`` (the galaxy's) and ``uses.json.gz``: ids, names, relations and
+citations, no descriptions. The same input gives the same bytes.
 
 What comes from where: techniques, tactics, groups and software of Enterprise and Mobile at v19 from
 the clusters; ICS, campaigns, deprecation, dates and citations from v18.1, where v19 is silent. An
@@ -48,7 +48,7 @@ def load(path: Path) -> Any:
 
 
 def main(data: Path, out: Path) -> None:
-    """Read everything, write the two files, print what they hold."""
+    """Read everything, write the files, print what they hold."""
     old, old_uses, citations = read_official(data / "attack")
     by_uuid = {row["stix_id"].split("--")[1]: (row["id"], row["kind"]) for row in old.values()}
     new, new_uses = read_clusters(data / "misp", old, by_uuid)
@@ -58,16 +58,9 @@ def main(data: Path, out: Path) -> None:
     rows, count = edge_rows(old_uses, merged_uses(old_uses, new_uses, new), table)
 
     out.mkdir(parents=True, exist_ok=True)
-    write(
-        out / "concepts.json.gz",
-        {
-            "versions": {
-                OLD: [old[key] for key in sorted(old)],
-                NEW: [new[key] for key in sorted(new)],
-            },
-            "actors": actors,
-        },
-    )
+    for version, concepts in ((OLD, old), (NEW, new)):
+        write(out / f"concepts-{version}.json.gz", [concepts[key] for key in sorted(concepts)])
+    write(out / "actors.json.gz", actors)
     write(out / "uses.json.gz", {"citations": [json.loads(text) for text in table], "uses": rows})
     for version, concepts in ((OLD, old), (NEW, new)):
         live = [row for row in concepts.values() if row["status"] == "live"]

@@ -1,4 +1,4 @@
-"""The script that builds the facts: small bundles and clusters in, the two files out."""
+"""The script that builds the facts: small bundles and clusters in, the files out."""
 
 from __future__ import annotations
 
@@ -132,13 +132,13 @@ def facts(tmp_path_factory):
     first = {path.name: path.read_bytes() for path in out.iterdir()}
     BUILD["main"](data, out)
     assert first == {path.name: path.read_bytes() for path in out.iterdir()}
-    concepts, uses = (
-        json.loads(gzip.decompress(first[name])) for name in ("concepts.json.gz", "uses.json.gz")
-    )
+    read = {name: json.loads(gzip.decompress(body)) for name, body in first.items()}
     versions = {
-        version: {row["id"]: row for row in rows} for version, rows in concepts["versions"].items()
+        version: {row["id"]: row for row in read[f"concepts-{version}.json.gz"]}
+        for version in ("18.1", "19")
     }
-    return versions, {row["name"]: row for row in concepts["actors"]}, uses
+    actors = {row["name"]: row for row in read["actors.json.gz"]}
+    return versions, actors, read["uses.json.gz"]
 
 
 def edges(facts, view):

@@ -294,10 +294,11 @@ def available_versions() -> tuple[str, ...]:
 
 @functools.cache
 def _built_in(version: str) -> Catalogue:
-    facts = read_facts("concepts.json.gz")
-    rows = facts["versions"][version]
+    rows = read_facts(f"concepts-{version}.json.gz")
     older = {row["id"]: tuple(row["older"]) for row in rows if row.get("older")}
-    return _joined(version, [_concept(row) for row in rows], facts["actors"], older=older)
+    return _joined(
+        version, [_concept(row) for row in rows], read_facts("actors.json.gz"), older=older
+    )
 
 
 @functools.lru_cache(maxsize=2)
@@ -345,7 +346,7 @@ def from_bundles(release: str, bundles: list[tuple[str, list[dict[str, Any]]]]) 
                     uses[use.subject, use.relation, use.object] = dataclasses.replace(
                         use, citations=both, citations_from=release
                     )
-    actors = read_facts("concepts.json.gz")["actors"]
+    actors = read_facts("actors.json.gz")
     return _joined(release, list(concepts.values()), actors, uses=tuple(uses.values()))
 
 
