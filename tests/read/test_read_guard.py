@@ -37,6 +37,9 @@ def spoiled(tmp_path, monkeypatch):
             def read_plain(snapshot):
                 exec(snapshot.body.decode())
                 return Reading(snapshot.body.decode())
+
+            def read_plain_text(*arguments, **options):
+                raise NotImplementedError
             '''
 
             class Finder(MetaPathFinder, Loader):
@@ -191,9 +194,9 @@ def test_workers_end_with_a_killed_parent(tmp_path):
             if __name__ == "__main__":
                 with Reader(workers=2, seconds=1) as reader:
                     reader.read(Snapshot("s", "a.md", b"# A"))
-                    reader._begin(Snapshot("s", "b.txt", b"while True: pass"), None)
+                    reader._workers._begin((Snapshot("s", "b.txt", b"while True: pass"), None))
                     time.sleep(0.4)
-                    print(*[w for w in reader._pool._pool_manager.worker_manager.workers], flush=True)
+                    print(*[w for w in reader._workers._pool._pool_manager.worker_manager.workers], flush=True)
                     os.kill(os.getpid(), 9)
             """
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import importlib.resources
@@ -10,17 +11,19 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from ctimine.errors import CtimineError, InputError
+from ctimine.errors import CtimineError, InputError, UnsupportedMedia
 from ctimine.mine.document import Mined, mine_document
-from ctimine.mine.pool import in_pool
 from ctimine.model import Claim, Mention, Outcome, Report, Snapshot, Source, stable_id
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from ctimine.attack import Catalogue
+    from ctimine.read.guard import Workers
+
+Document: TypeAlias = tuple[Snapshot, Source]
 
 MAX_WORKERS = 8
 """More workers than this do not pay on one machine: the parent unpickles what they send."""
@@ -146,23 +149,25 @@ def mine(
     )
     outcomes: list[Outcome] = []
     mined: list[Mined] = []
-    work = functools.partial(_work, catalogue=catalogue)
-    documents = in_pool(
-        _prepared,
-        (work,),
-        _documents(sources, outcomes),
-        workers=min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers,
-        seconds=seconds,
-        megabytes=megabytes,
-        subject=lambda pair: pair[0].item,
-    )
-    for done, ((snapshot, _), result) in enumerate(documents, start=1):
-        if isinstance(result, CtimineError):
-            outcomes.append(Outcome(snapshot.item, "failed", _reason(result), result.message))
+    processes = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
+    documents = _documents(sources, outcomes)
+    with contextlib.ExitStack() as stack:
+        if processes:
+            pool = stack.enter_context(_workers(catalogue, processes, seconds, megabytes))
+            results = pool.all(documents)
         else:
-            mined.append(result)
-        if on_progress is not None:
-            on_progress(done, snapshot.item)
+            results = _here(catalogue, documents)
+        for done, ((snapshot, _), result) in enumerate(results, start=1):
+            if isinstance(result, UnsupportedMedia):
+                outcomes.append(
+                    Outcome(snapshot.item, "skipped", "unsupported media", result.message)
+                )
+            elif isinstance(result, CtimineError):
+                outcomes.append(Outcome(snapshot.item, "failed", _reason(result), result.message))
+            else:
+                mined.append(result)
+            if on_progress is not None:
+                on_progress(done, snapshot.item)
     return _assembled(mined, outcomes, catalogue, cited=cited)
 
 
@@ -219,9 +224,7 @@ def _with_own_ids(
             yield report, mentions, claims
 
 
-def _documents(
-    sources: Iterable[Source], outcomes: list[Outcome]
-) -> Iterator[tuple[Snapshot, Source]]:
+def _documents(sources: Iterable[Source], outcomes: list[Outcome]) -> Iterator[Document]:
     """Snapshots to read, with their source; what is no document goes straight to the account."""
     from ctimine.fetch import fetch_folder
 
@@ -235,18 +238,42 @@ def _documents(
                 yield found, source
 
 
-def _prepared(
-    work: Callable[[tuple[Snapshot, Source]], Mined],
-) -> Callable[[tuple[Snapshot, Source]], Mined]:
-    """The work, after one small document: its automata and imports are built before the clock."""
-    work(
-        (Snapshot("warm-up", "warm-up.md", b"# Warm-up\n\nAPT28 used T1102.\n"), Source("warm-up"))
+def _workers(
+    catalogue: Catalogue, processes: int, seconds: float, megabytes: int
+) -> Workers[Document, Mined]:
+    from ctimine.read.guard import Workers
+
+    return Workers(
+        _mining,
+        catalogue,
+        subject=lambda pair: pair[0].item,
+        size=lambda pair: len(pair[0].body),
+        workers=processes,
+        seconds=seconds,
+        megabytes=megabytes,
     )
-    return work
 
 
-def _work(pair: tuple[Snapshot, Source], *, catalogue: Catalogue) -> Mined:
-    snapshot, source = pair
+def _here(
+    catalogue: Catalogue, documents: Iterable[Document]
+) -> Iterator[tuple[Document, Mined | CtimineError]]:
+    """The same in this process, without bounds."""
+    from ctimine.read.guard import attempt
+
+    for document in documents:
+        work = functools.partial(_mine, catalogue=catalogue)
+        yield document, attempt(work, document, document[0].item)
+
+
+def _mining(catalogue: Catalogue) -> Callable[[Document], Mined]:
+    """The work of a worker, after one small document: automata are built before the clock."""
+    small = Snapshot("warm-up", "warm-up.md", b"# Warm-up\n\nAPT28 used Pastebin (T1102).\n")
+    mine_document(small, catalogue)
+    return functools.partial(_mine, catalogue=catalogue)
+
+
+def _mine(document: Document, *, catalogue: Catalogue) -> Mined:
+    snapshot, source = document
     return mine_document(snapshot, catalogue, source=source)
 
 
@@ -266,5 +293,4 @@ def _distinct(sources: list[Source]) -> list[Source]:
 def _reason(error: CtimineError) -> str:
     """A countable reason: the error's class in words (``BrokenDocument`` → ``broken document``)."""
     name = type(error).__name__
-    words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-    return "internal error" if type(error) is CtimineError else words
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()

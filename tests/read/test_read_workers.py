@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from ctimine.errors import BrokenDocument, BudgetExceeded, CtimineError
-from ctimine.mine.pool import in_pool
+from ctimine.errors import BrokenDocument, BudgetExceeded
+from ctimine.read.guard import Workers, attempt
 
 
 def build(suffix: str):
@@ -34,9 +34,14 @@ def build(suffix: str):
     return work
 
 
-def run(items, **options):
+def pool(**options):
     options = {"workers": 2, "seconds": 2, "megabytes": 1024} | options
-    return list(in_pool(build, ("!",), items, **options))
+    return Workers(build, "!", subject=str, size=len, **options)
+
+
+def run(items, **options):
+    with pool(**options) as workers:
+        return list(workers.all(items))
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -44,16 +49,18 @@ def test_results_come_in_the_order_of_the_items():
     assert run(items) == [(item, f"{item}!") for item in items]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_an_error_of_a_document_comes_back_as_it_is_and_the_rest_goes_on(workers):
-    (_, first), (_, error), (_, fault), (_, last) = run(
-        ["a", "broken", "fault", "z"], workers=workers
-    )
+def test_an_error_of_a_document_comes_back_as_it_is_and_the_rest_goes_on():
+    (_, first), (_, error), (_, fault), (_, last) = run(["a", "broken", "fault", "z"])
     assert (first, last) == ("a!", "z!")
     assert isinstance(error, BrokenDocument)
-    assert error.subject == "broken"
-    assert type(fault) is CtimineError
+    assert str(error) == "broken: no pages"
+    assert isinstance(fault, BrokenDocument)
     assert "ValueError: ours" in str(fault)
+
+
+def test_the_same_work_in_this_process_ends_alike():
+    assert str(attempt(build("!"), "broken", "broken")) == "broken: no pages"
+    assert attempt(build("!"), "a", "a") == "a!"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,7 @@ def test_an_error_of_a_document_comes_back_as_it_is_and_the_rest_goes_on(workers
     [
         ("hang", BudgetExceeded, "longer than 2 s"),
         ("eat", BudgetExceeded, "more than 1024 MB"),
-        ("crash", BrokenDocument, "worker process"),
+        ("crash", BrokenDocument, "SIGSEGV"),
         ("leave", BrokenDocument, "exit code 7"),
     ],
 )
@@ -82,10 +89,11 @@ def test_a_generator_is_drawn_only_a_window_ahead():
             drawn.append(n)
             yield f"doc-{n}"
 
-    results = in_pool(build, ("!",), items(), workers=2, seconds=5, megabytes=1024)
-    next(results)
-    assert len(drawn) <= 9
-    results.close()
+    with pool() as workers:
+        results = workers.all(items())
+        next(results)
+        assert len(drawn) <= 2 * 8 + 1
+        results.close()
 
 
 def test_a_script_needs_no_guard_to_mine(tmp_path):
