@@ -9,11 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from ctimine.fetch.fetcher import Fetcher
     from ctimine.fetch.folder import fetch_folder
+    from ctimine.fetch.visit import Account, Visit
 
-__all__ = ["fetch_folder"]
+__all__ = ["Account", "Fetcher", "Visit", "fetch_folder"]
 
 _HOMES: Final[dict[str, str]] = {
+    "Account": "visit",
+    "Fetcher": "fetcher",
+    "Visit": "visit",
     "fetch_folder": "folder",
 }
 """Public name → module of this room that defines it."""

@@ -1,0 +1,492 @@
+"""A feed's bytes as items: RSS, Atom, RDF and JSON Feed, broken ones too. Pure; opens nothing.
+
+The document type is cut off before parsing and entities are never resolved: no file is read,
+nothing grows. Items are taken one by one and thrown away, so that a large feed needs little memory.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import datetime
+import email.utils
+import html
+import html.entities
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from ctimine.errors import BrokenSource, TooLarge
+
+MAX_FEED: Final = 16 * 1024 * 1024
+MAX_ITEMS: Final = 10_000
+MAX_ELEMENTS: Final = 400_000
+"""Elements of a whole feed. Content is text or cut off as markup of its own, so few are needed."""
+MAX_FIELD: Final = 8 * 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Item:
+    """One item as the feed tells it. ``content`` is HTML, ``summary`` what stands for it."""
+
+    id: str
+    link: str = ""
+    title: str = ""
+    published: str = ""
+    updated: str = ""
+    authors: tuple[str, ...] = ()
+    content: str = ""
+    summary: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed's items in its order, and what it says of itself."""
+
+    title: str = ""
+    language: str = ""
+    next: str = ""
+    items: tuple[Item, ...] = ()
+
+
+def read_feed(body: bytes, media_type: str = "", url: str = "") -> Feed:
+    """The feed in ``body``; raises :class:`~ctimine.errors.BrokenSource` if there is none.
+
+    >>> feed = read_feed(b"<rss><channel><item><title>A &amp; B</title></item></channel></rss>")
+    >>> feed.items[0].title
+    'A & B'
+    """
+    if len(body) > MAX_FEED:
+        raise TooLarge(f"a feed of more than {MAX_FEED:,} bytes", subject=url)
+    text = as_utf8(body, media_type)
+    start = text[:512].lstrip()
+    if start.startswith((b"{", b"[")):
+        return _json_feed(text, url)
+    if re.match(
+        rb"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", start, re.IGNORECASE | re.DOTALL
+    ):
+        raise BrokenSource("an HTML page, no feed", subject=url)
+    if b"<" not in start:
+        raise BrokenSource("no feed", subject=url)
+    return _xml_feed(text, url)
+
+
+# -- bytes to clean UTF-8 --------------------------------------------------------------------------
+
+_XML_ENTITIES: Final = frozenset({b"amp", b"lt", b"gt", b"quot", b"apos"})
+_ILLEGAL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_STATEFUL: Final = frozenset({"iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_kr", "hz"})
+
+
+def as_utf8(body: bytes, media_type: str = "") -> bytes:
+    """XML or JSON bytes in UTF-8, without declaration, document type and characters XML forbids.
+
+    A byte order mark decides first, then whether it *is* UTF-8, then what the server says, then the
+    XML declaration (RFC 7303 §3 and what servers really send); Windows-1252 is the last resort.
+
+    >>> body = '<?xml version="1.0" encoding="windows-1251"?><a>Лазарь</a>'.encode("cp1251")
+    >>> as_utf8(body).decode()
+    '<a>Лазарь</a>'
+    """
+    text = _to_utf8(body, media_type)
+    text = _ILLEGAL.sub(b"", text)
+    text = re.sub(rb"^\s*<\?xml[^>]{0,500}\?>\s*", b"", text, count=1)
+    text = _without_doctype(text)
+    return re.sub(rb"&([A-Za-z][A-Za-z0-9]{1,31});", _numbered, text)
+
+
+def _to_utf8(body: bytes, media_type: str) -> bytes:
+    for mark, codec in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if body.startswith(mark):
+            rest = body[len(mark) :]
+            return rest if codec == "utf-8" else rest.decode(codec, "replace").encode()
+    if body[:4] == b"<\x00?\x00":
+        return body.decode("utf-16-le", "replace").encode()
+    if body[:4] == b"\x00<\x00?":
+        return body.decode("utf-16-be", "replace").encode()
+    said = re.search(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", media_type, re.IGNORECASE)
+    written = re.match(rb"\s*<\?xml[^>]{0,300}?encoding\s*=\s*[\"']([\w.:-]{1,40})", body)
+    names = [said[1] if said else "", written[1].decode("ascii", "replace") if written else ""]
+    declared = [codec for codec in map(_codec, names) if codec]
+    if not any(codec in _STATEFUL for codec in declared):
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+        else:
+            return body
+    for codec in declared:
+        try:
+            return body.decode(codec).encode("utf-8", "replace")
+        except (UnicodeError, ValueError):
+            continue
+    if "utf-8" in declared:  # UTF-8 with a few broken bytes is still UTF-8
+        return body.decode("utf-8", "replace").encode()
+    fallback = next((codec for codec in declared if codec), "cp1252")
+    return body.decode(fallback, "replace").encode("utf-8", "replace")
+
+
+def _codec(name: str) -> str:
+    """Python's name of a charset; browsers read Latin-1 as Windows-1252, and the like."""
+    try:
+        codec = codecs.lookup(name).name
+        "".encode(codec)  # some codecs are not for text
+        b"".decode(codec)
+    except (LookupError, UnicodeError, ValueError, TypeError, AssertionError):
+        return ""
+    if codec in {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined"}:
+        return ""
+    return {
+        "iso8859-1": "cp1252",
+        "ascii": "cp1252",
+        "iso8859-9": "cp1254",
+        "gb2312": "gb18030",
+        "gbk": "gb18030",
+        "euc_kr": "cp949",
+        "shift_jis": "cp932",
+    }.get(codec, codec)
+
+
+def _without_doctype(text: bytes) -> bytes:
+    """The document without ``<!DOCTYPE …>``: no entity is ever declared."""
+    found = re.search(rb"<!DOCTYPE", text[:100_000], re.IGNORECASE)
+    if found is None or re.search(rb"<[A-Za-z]", text[: found.start()]):
+        return text
+    depth = 0
+    at = found.end()
+    closing = re.compile(rb"[\[\]>\"']|<!--|<\?")
+    while True:
+        mark = closing.search(text, at)
+        if mark is None:
+            raise BrokenSource("a document type without end")
+        token, at = mark[0], mark.end()
+        if token == b"[":
+            depth += 1
+        elif token == b"]":
+            depth -= 1
+        elif token == b">" and depth <= 0:
+            return text[: found.start()] + text[at:]
+        elif token in {b'"', b"'", b"<!--", b"<?"}:
+            end = {b"<!--": b"-->", b"<?": b"?>"}.get(token, token)
+            close = text.find(end, at)
+            if close < 0:
+                raise BrokenSource("a document type without end")
+            at = close + len(end)
+
+
+def _numbered(match: re.Match[bytes]) -> bytes:
+    name = match[1]
+    if name in _XML_ENTITIES:
+        return match[0]
+    value = html.entities.html5.get(name.decode() + ";")
+    if value is None:
+        return b"&amp;" + name + b";"  # as it is written, whatever a document type may have said
+    return "".join(f"&#{ord(c)};" for c in value).encode()
+
+
+# -- XML -------------------------------------------------------------------------------------------
+
+
+def elements(text: bytes, names: frozenset[str], subject: str = "") -> Iterator[tuple[str, Any]]:
+    """(local name, element) of each outermost element with one of these names, then thrown away.
+
+    Elements outside of them come with the name prefixed by ``^`` when they *end*, without children.
+    Recovers from broken markup as far as libxml2 does; raises BrokenSource where it cannot.
+    """
+    from lxml import etree  # type: ignore[import-untyped,unused-ignore]
+
+    inside = 0
+    count = 0
+    try:
+        steps = etree.iterparse(
+            io.BytesIO(text),
+            events=("start", "end"),
+            recover=True,
+            resolve_entities=False,
+            load_dtd=False,
+            no_network=True,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+        for event, element in steps:
+            name = _local(element.tag)
+            if event == "start":
+                count += 1
+                if count > MAX_ELEMENTS:
+                    raise TooLarge(f"more than {MAX_ELEMENTS:,} elements", subject=subject)
+                inside += name in names
+                continue
+            if name in names:
+                inside -= 1
+                if inside == 0:
+                    yield name, element
+            elif inside == 0:
+                yield "^" + name, element
+            if inside == 0:
+                parent = element.getparent()
+                element.clear()
+                if parent is not None:
+                    while element.getprevious() is not None:
+                        del parent[0]
+    except etree.LxmlError as error:
+        raise BrokenSource(f"not XML: {error}"[:200], subject=subject) from None
+
+
+def _local(tag: Any) -> str:
+    return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
+
+
+def _xml_feed(text: bytes, url: str) -> Feed:
+    items: list[Item] = []
+    seen_root = False
+    title = language = following = ""
+    for name, element in elements(text, frozenset({"item", "entry"}), url):
+        if not name.startswith("^"):
+            seen_root = True
+            if len(items) < MAX_ITEMS:
+                items.append(_xml_item(element, url))
+            continue
+        if name in {"^rss", "^feed", "^channel", "^rdf"}:
+            seen_root = True
+            language = language or element.get("{http://www.w3.org/XML/1998/namespace}lang", "")
+        elif name == "^title" and not title and _local(_parent_tag(element)) in {"channel", "feed"}:
+            title = _words(element)
+        elif name == "^language" and not language:
+            language = _words(element)
+        elif name == "^link" and element.get("rel") == "next" and element.get("href"):
+            following = _joined(url, element.get("href"))
+    if not seen_root:
+        raise BrokenSource("no feed: neither items nor a feed's root", subject=url)
+    return Feed(title[:500], language[:40], following, tuple(_with_ids(items)))
+
+
+def _parent_tag(element: Any) -> str:
+    parent = element.getparent()
+    return parent.tag if parent is not None and isinstance(parent.tag, str) else ""
+
+
+def _xml_item(element: Any, url: str) -> Item:
+    found: dict[str, str] = {}
+    authors: list[str] = []
+    about = element.get("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about", "")
+    for child in element:
+        name = _local(child.tag)
+        namespace = child.tag.rpartition("}")[0] if isinstance(child.tag, str) else ""
+        if name == "link":
+            href = child.get("href")
+            if href is None:
+                found.setdefault("link", _words(child))
+            elif child.get("rel", "alternate") == "alternate" and "link" not in found:
+                found["link"] = href.strip()
+        elif name == "origlink":
+            found["link"] = _words(child)
+        elif name in {"guid", "id"}:
+            found.setdefault("id", _words(child))
+            if name == "guid" and child.get("ispermalink", child.get("isPermaLink")) != "false":
+                found.setdefault("permalink", _words(child))
+        elif name == "title" and "media" not in namespace and "mrss" not in namespace:
+            found.setdefault("title", _title(child))
+        elif name in {"pubdate", "published", "issued", "date"}:
+            found.setdefault("published", moment(_words(child)))
+        elif name in {"updated", "modified"}:
+            found.setdefault("updated", moment(_words(child)))
+        elif name in {"encoded", "fulltext"}:
+            if "excerpt" not in namespace:
+                found["content"] = _field(child)
+        elif name == "content" and "media" not in namespace and "mrss" not in namespace:
+            if child.get("src"):
+                found.setdefault("link", child.get("src"))
+            else:
+                found.setdefault("content", _markup(child))
+        elif name == "body":
+            found.setdefault("content", _inside(child))
+        elif name in {"description", "summary"} and "itunes" not in namespace:
+            found.setdefault("summary", _markup(child))
+        elif name in {"author", "creator"}:
+            names = [_words(inner) for inner in child if _local(inner.tag) == "name"]
+            authors += names or [_person(_words(child))]
+    link = found.get("link") or ""
+    permalink = found.get("permalink", "")
+    if not link and re.match(r"https?://", permalink):
+        link = permalink
+    link = _joined(url, link) if link else ""
+    if not link and re.match(r"https?://", about):
+        link = about
+    return Item(
+        id=(found.get("id") or about)[:2000],
+        link=link,
+        title=found.get("title", "")[:2000],
+        published=found.get("published", ""),
+        updated=found.get("updated", ""),
+        authors=tuple(dict.fromkeys(name[:200] for name in authors if name))[:20],
+        content=found.get("content", ""),
+        summary=found.get("summary", ""),
+    )
+
+
+def _words(element: Any) -> str:
+    return " ".join("".join(element.itertext()).split())[:4000]
+
+
+def _field(element: Any) -> str:
+    return "".join(element.itertext())[:MAX_FIELD].strip()
+
+
+def _markup(element: Any) -> str:
+    """HTML of an Atom text construct (RFC 4287 §3.1) or of an RSS field."""
+    kind = (element.get("type") or "").lower()
+    if kind in {"xhtml", "application/xhtml+xml"} or (len(element) and kind != "text"):
+        return _inside(element)
+    text = _field(element)
+    return html.escape(text, quote=False) if kind in {"text", "text/plain"} else text
+
+
+def _inside(element: Any) -> str:
+    from lxml import etree  # type: ignore[import-untyped,unused-ignore]
+
+    parts = [html.escape(element.text or "", quote=False)]
+    for child in element:
+        if isinstance(child.tag, str):
+            for inner in child.iter():
+                if isinstance(inner.tag, str):
+                    inner.tag = inner.tag.rpartition("}")[2]
+            etree.cleanup_namespaces(child)
+        parts.append(etree.tostring(child, encoding="unicode", method="html"))
+    return "".join(parts)[:MAX_FIELD].strip()
+
+
+def _title(element: Any) -> str:
+    kind = (element.get("type") or "").lower()
+    text = _words(element)
+    if kind == "text" or len(element):
+        return text
+    # Many feeds escape titles twice; "<b>" in a title is markup far more often than a sign.
+    plain = re.sub(r"</?[A-Za-z][^<>]{0,200}>", "", text)
+    return " ".join(html.unescape(plain).split())
+
+
+def _person(text: str) -> str:
+    """``me@a.example (Name)`` as RSS has it: the name."""
+    named = re.fullmatch(r"[^\s()]+@[^\s()]+\s*\((.+)\)", text)
+    return named[1].strip() if named else text
+
+
+def _joined(base: str, link: str) -> str:
+    try:
+        return urljoin(base, link.strip())
+    except ValueError:
+        return ""
+
+
+def _with_ids(items: list[Item]) -> Iterator[Item]:
+    """Items whose ids tell them apart: some feeds give all items the same, or none."""
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item.id] = counts.get(item.id, 0) + 1
+    for item in items:
+        if item.id and counts[item.id] == 1:
+            yield item
+        elif item.link:
+            yield dataclasses.replace(item, id=item.link)
+        elif item.title or item.content or item.summary:
+            yield dataclasses.replace(item, id="title " + (item.title or item.summary)[:300])
+
+
+# -- JSON Feed -------------------------------------------------------------------------------------
+
+
+def _json_feed(text: bytes, url: str) -> Feed:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BrokenSource("neither JSON nor XML", subject=url) from None
+    if not isinstance(value, dict) or not isinstance(value.get("items"), list):
+        raise BrokenSource("JSON, but no JSON Feed: it has no items", subject=url)
+    items = []
+    for row in value["items"][:MAX_ITEMS]:
+        if not isinstance(row, dict):
+            continue
+        people = row.get("authors") or [row.get("author")]
+        names = [
+            str(person.get("name", ""))[:200]
+            for person in (people if isinstance(people, list) else [])
+            if isinstance(person, dict)
+        ]
+        content = _text(row, "content_html")
+        if not content and _text(row, "content_text"):
+            paragraphs = re.split(r"\n\s*\n", _text(row, "content_text"))
+            content = "".join(f"<p>{html.escape(part, quote=False)}</p>\n" for part in paragraphs)
+        link = _text(row, "url") or _text(row, "external_url")
+        items.append(
+            Item(
+                id=_text(row, "id")[:2000],
+                link=_joined(url, link) if link else "",
+                title=" ".join(_text(row, "title").split())[:2000],
+                published=moment(_text(row, "date_published")),
+                updated=moment(_text(row, "date_modified")),
+                authors=tuple(dict.fromkeys(name for name in names if name))[:20],
+                content=content[:MAX_FIELD],
+                summary=html.escape(_text(row, "summary"), quote=False),
+            )
+        )
+    following = _text(value, "next_url")
+    return Feed(
+        _text(value, "title")[:500],
+        _text(value, "language")[:40],
+        _joined(url, following) if following else "",
+        tuple(_with_ids(items)),
+    )
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, str):
+        # JSON may hold halves of surrogate pairs, which no text file may.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+# -- dates -----------------------------------------------------------------------------------------
+
+
+def moment(text: str) -> str:
+    """A date or time of a feed or sitemap as RFC 3339, empty if it is none.
+
+    A time comes in UTC; a date without a time stays one.
+
+    >>> moment("Tue, 05 Mar 2024 09:30:00 +0100"), moment("2024-03-05"), moment("soon")
+    ('2024-03-05T08:30:00Z', '2024-03-05', '')
+    """
+    text = " ".join(text.split())[:60]
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        try:
+            return datetime.date.fromisoformat(text).isoformat()
+        except ValueError:
+            return ""
+    found: datetime.datetime | None = None
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            found = email.utils.parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return ""
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=datetime.UTC)
+    try:
+        found = found.astimezone(datetime.UTC)
+    except (OverflowError, ValueError):
+        return ""
+    if not 1990 <= found.year <= 2100:
+        return ""
+    return found.strftime("%Y-%m-%dT%H:%M:%SZ")
