@@ -64,7 +64,6 @@ def marked(source: str, *, title: str = "", kind: str = "report", report: str = 
     table = row = -1
     for line in source.strip("\n").split("\n"):
         if not line.strip():
-            table_open = False
             row = -1
             text += "\n"
             continue

@@ -51,6 +51,10 @@ STATEMENTS = [
     (f"{APT29} is also known as Harbour Goose.", {"G0016 alias-of name:harbourgoose"}),
     (f"{APT29} (also tracked as Cozy Bear) came by mail.", {"G0016 alias-of name:cozybear"}),
     (f"{APT29} corresponds to Storm-9931.", {"G0016 alias-of name:storm9931"}),
+    (
+        f"{APT29} (also tracked as [[a:G0016|Midnight Blizzard]]) came by mail.",
+        {"G0016 alias-of name:midnightblizzard"},
+    ),
     # not the same
     (f"{APT28} overlaps with {APT29}.", {"G0007 overlaps G0016"}),
     (f"{APT28} shares tooling and servers with {APT29}.", {"G0007 overlaps G0016"}),

@@ -7,7 +7,8 @@ from extract_marked import NAMES, marked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctimine.extract.claims import find_claims, scores
+from ctimine.extract.claims import find_claims
+from ctimine.extract.rules import scores
 from ctimine.extract.stance import set_stance
 from ctimine.model import Mention, Report
 

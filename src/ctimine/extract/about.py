@@ -22,7 +22,8 @@ _OTHERS_HEADING: Final = re.compile(
 )
 
 _PROFILE_FIELD: Final = re.compile(
-    r"(?:^|\n)[\s\W]*(?:primary name|actor(?: name)?|threat actor|threat group|group(?: name)?|adversary|"
+    r"(?:^|\n)[\s\W]*(?:primary name|actor(?: name)?|threat actor|threat group|group(?: name)?|"
+    r"adversary|"
     r"actor profile|intrusion set|cluster)[*_`]*\s*:[\s*_`]*",
     re.IGNORECASE,
 )
@@ -54,11 +55,13 @@ class Clusters:
         self._up: dict[str, str] = {}
 
     def of(self, key: str) -> str:
+        """The key under which a cluster's names count."""
         while key in self._up:
             key = self._up[key]
         return key
 
     def join(self, one: str, other: str) -> None:
+        """Hold two names to be one actor."""
         a, b = self.of(one), self.of(other)
         if a != b:
             self._up[max(a, b)] = min(a, b)
@@ -90,7 +93,7 @@ class About:
         return self.clusters.of(thing.key)
 
     def _join_long_forms(self) -> None:
-        """ "Alpha" and "Alpha Group" of one text are one; so are spellings that fold alike."""
+        """Join "Alpha" and "Alpha Group" of one text, and spellings that fold alike."""
         forms: dict[str, str] = {}
         for thing in self.actors:
             if thing.kind == "actor":
@@ -98,6 +101,7 @@ class About:
                 self.clusters.join(thing.key, forms.setdefault(short, thing.key))
 
     def actors_in(self, things: Iterable[Thing]) -> dict[str, Thing]:
+        """The actors among things, one for each cluster, denied ones left out."""
         found: dict[str, Thing] = {}
         for thing in things:
             if thing.kind == "actor" and thing.stance != "negated":
@@ -195,6 +199,7 @@ class About:
         return False, None
 
     def section_software(self, index: int) -> Thing | None:
+        """The tool that a heading is about, where no actor is."""
         for heading in reversed(self.layout.above[index]):
             block = self.layout.blocks[heading]
             if self._is_title(heading):
@@ -208,7 +213,8 @@ class About:
                 before = self.text[block.start : inside[0].start]
                 after = self.text[inside[0].end : block.end]
                 plain = not re.search(r"[A-Za-z]{2,}", before) and re.match(
-                    r"[*_`\s]*(?:$|[:–—/(-]|(?:malware|backdoor|ransomware|loader|analysis|family)\b)",
+                    r"[*_`\s]*(?:$|[:–—/(-]|(?:malware|backdoor|ransomware|loader|analysis|"
+                    r"family)\b)",
                     after,
                     re.IGNORECASE,
                 )
@@ -238,6 +244,7 @@ class About:
 
     @functools.cached_property
     def title_software(self) -> Thing | None:
+        """The one tool that a title is about, where no actor is."""
         if self.main is not None:
             return None
         title = self.report.title

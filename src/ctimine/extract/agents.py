@@ -13,42 +13,14 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ctimine.extract.rules import rule_data
+
 ACTOR: Final = "\ue001"
 SOFTWARE: Final = "\ue002"
 TARGET: Final = "\ue003"
 _MARK: Final = {"actor": ACTOR, "campaign": ACTOR, "software": SOFTWARE}
 
-_VERBS: Final = (
-    "use leverage exploit abuse employ deploy adopt utilise utilize misuse conduct perform execute "
-    "launch deliver distribute drop install create establish register obtain gain dump steal "
-    "collect exfiltrate encrypt delete disable wipe move escalate inject download upload host "
-    "stage hide obfuscate masquerade communicate connect scan harvest compromise target breach "
-    "phish bypass evade modify schedule maintain capture favour favor prefer incorporate implement "
-    "combine fetch poll route tunnel proxy operate attack infect load exchange query retrieve "
-    "resolve transfer enumerate discover access authenticate impersonate pose purchase acquire "
-    "automate trigger invoke leak deface destroy sabotage infiltrate pivot persist abandon "
-    "weaponize weaponise leverage embed pack rename copy compress archive beacon decode decrypt "
-    "introduce develop control chain mask spoof start stop kill clear remove add change apply turn "
-    "continue begin resort rely engage open plant place store push pull log record monitor track "
-    "issue pass parse extract intercept brute guess spray craft mimic clone trick lure entice "
-    "convince request call spawn side-load sideload search look experiment switch prioritise "
-    "prioritize focus specialise specialize emphasise emphasize include involve feature show "
-    "demonstrate exhibit display apply wait check test verify generate issue publish post announce "
-    "transition shift return expand enable equip arm staff clean erase overwrite reboot shut cut "
-    "lock demand extort threaten return serve redirect forward forge sign rotate reuse recycle "
-    "repurpose customize customise tailor"
-).split()
-_IRREGULAR: Final = (
-    "ran run runs running sent send sends sending stole stolen steals took take takes taken taking "
-    "made make makes making hid hidden hides hiding read reads reading wrote write writes written "
-    "kept keep keeps keeping bought buy buys began begun begins got get gets gotten put puts set "
-    "sets broke broken breaks came come comes went goes gone built build builds building drew draw "
-    "draws held hold holds holding talked talks spread spreads spreading found find finds led lead "
-    "leads relied relies got brought brings used uses logged logs entered enters known "
-    "carried carries tried tries tied chose chosen chooses sought seeks won overwrote swept cut "
-    "opted opts favored favoured planted injected dropped dropping compromised spoke speaks lay "
-    "laid lays stood stands hit hits struck split sprang told tells asked asks hosted"
-).split()
+_WORDS: Final = rule_data()["words"]
 
 
 def _inflected(verb: str) -> set[str]:
@@ -62,28 +34,19 @@ def _inflected(verb: str) -> set[str]:
     return {verb, verb + "s", verb + "ed", verb + "ing", doubled + "ed", doubled + "ing"}
 
 
-_FORMS: Final = frozenset({form for verb in _VERBS for form in _inflected(verb)} | set(_IRREGULAR))
-_LINKING: Final = frozenset(
-    "is are was were has have had did does do may might could can will would should must been be "
-    "being to not never also often typically frequently primarily mainly then later likely "
-    "probably reportedly allegedly subsequently initially previously recently still commonly "
-    "usually sometimes always once again first both all further even actively continuously "
-    "heavily again instead again well long since now already simply thereby thus hence therefore however meanwhile only just not just apparently "
-    "observed seen reported believed known thought suspected assessed found caught documented "
-    "noted understood said able likely expected going set poised said shown claim claims claimed boasts boasted continued continues "
-    "began begun started tends tended appears appeared seems seemed in".split()
+_FORMS: Final = frozenset(
+    {form for verb in _WORDS["verbs"].split() for form in _inflected(verb)}
+    | set(_WORDS["irregular"].split())
 )
-_FILLER: Final = frozenset(
-    "group groups actor actors operator operators operatives member members affiliate affiliates "
-    "campaign campaigns activity activities attack attacks hacker hackers team itself themselves "
-    "intrusion intrusions threat gang ransomware apt operation operations cluster persona attackers "
-    "collective unit infrastructure tradecraft developers intruders adversaries adversary".split()
-)
-# A participle before "by" that tells who did it; "tracked by", "reported by" tell something else.
+_LINKING: Final = frozenset(_WORDS["between"].split())
+_FILLER: Final = frozenset(_WORDS["after_names"].split())
+
+
 _DONE_BY: Final = re.compile(
     r"\b(?:\w*(?:used|leveraged|exploited|abused|employed|deployed|adopted|conducted|performed|"
     r"executed|launched|delivered|distributed|dropped|installed|created|developed|operated|carried "
-    r"out|sent|run|favou?red|preferred|utili[sz]ed|implemented|staged|hosted|registered|perpetrated|"
+    r"out|sent|run|favou?red|preferred|utili[sz]ed|implemented|staged|hosted|registered|"
+    r"perpetrated|"
     r"orchestrated|written|built|controlled|shared|in use|use|usage|abuse|exploitation|deployment|"
     r"adoption|utili[sz]ation|attempts?|attacks?|intrusions?|activity|operations?|campaigns?|"
     r"exfiltration|reconnaissance|phishing|compromise)) "
@@ -96,10 +59,13 @@ _DONE_BY: Final = re.compile(
 )
 _VOID: Final = re.compile(
     r"(?:\bunlike|\blike|\bsimilar(?:ly)? to|\bthan|\bagainst|\btargeting|\btargets?|\bmimic\w*|"
-    r"\bimpersonat\w+|\bposing as|\bas with|\bcompared (?:to|with)|\breminiscent of|\bversus|\bvs\.?|"
-    r"\bnot|\brather than|\bdistinct from|\bdifferent from|\bin contrast (?:to|with)|\bunrelated to|"
+    r"\bimpersonat\w+|\bposing as|\bas with|\bcompared (?:to|with)|\breminiscent of|\bversus|"
+    r"\bvs\.?|"
+    r"\bnot|\brather than|\bdistinct from|\bdifferent from|\bin contrast (?:to|with)|"
+    r"\bunrelated to|"
     r"\bimitat\w+|\bcopy\w*|\binspired by|\bformerly|\bexcept|\bother than|\bapart from|\bwithout|"
-    r"\bblam\w+ on|\bblamed|\bconfus\w+ with|\bmistaken for|\boverlap\w* with|\bdo not attribute to) "
+    r"\bblam\w+ on|\bblamed|\bconfus\w+ with|\bmistaken for|\boverlap\w* with|"
+    r"\bdo not attribute to) "
     r"(?:the |an? |both )?(?:[\w-]+ ){0,1}$",
     re.IGNORECASE,
 )
@@ -109,7 +75,8 @@ _LINKED: Final = re.compile(
     re.IGNORECASE,
 )
 _OF: Final = re.compile(
-    r"\b(?:implants?|backdoors?|loaders?|malware|scripts?|tools?|toolset|toolkit|arsenal|operators?|"
+    r"\b(?:implants?|backdoors?|loaders?|malware|scripts?|tools?|toolset|toolkit|arsenal|"
+    r"operators?|"
     r"members?|executable|droppers?|downloaders?|servers?|infrastructure|campaigns?|attacks?|"
     r"activity|operations?|affiliates?|part|payloads?|trojans?|variants?|versions?|samples?|ttps?|"
     r"techniques?|playbook|hallmarks?|intrusions?|domains?|tradecraft|use|characteristic|typical|"
@@ -124,12 +91,16 @@ _DEFINITE: Final = re.compile(
     re.IGNORECASE,
 )
 _GENERIC: Final = re.compile(
-    r"\b(?:(?:one|other|another|several|many|multiple|various|some|most|unknown|unidentified|different|"
+    r"\b(?:(?:one|other|another|several|many|multiple|various|some|most|unknown|unidentified|"
+    r"different|"
     r"numerous|both|two|three|additional|a (?:second|third|different|separate|new|range of|"
     r"number of|variety of)|an? (?:unknown|unidentified|unattributed)) (?:\w+[- ]){0,3}?"
-    r"(?:groups?|actors?|clusters?|attackers?|adversar(?:y|ies)|gangs?|operators|campaigns?|hackers)|"
-    rf"(?<!the )(?<!these )(?<!those )(?<![\w{ACTOR}{SOFTWARE})’'-] )(?:adversaries|attackers|(?:threat )?actors|"
-    r"affiliates|operators|cyber ?criminals|criminals|hackers)|(?:an|any|a) (?:\w+ )?(?:attacker|adversary|intruder|threat "
+    r"(?:groups?|actors?|clusters?|attackers?|adversar(?:y|ies)|gangs?|operators|campaigns?|"
+    r"hackers)|"
+    rf"(?<!the )(?<!these )(?<!those )(?<![\w{ACTOR}{SOFTWARE})’'-] )(?:adversaries|attackers|"
+    rf"(?:threat )?actors|"
+    r"affiliates|operators|cyber ?criminals|criminals|hackers)|(?:an|any|a) (?:\w+ )?(?:attacker|"
+    r"adversary|intruder|threat "
     r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|we|you))\b(?= [a-z])",
     re.IGNORECASE,
 )
@@ -140,7 +111,8 @@ _CLAUSE: Final = re.compile(
 _APPOSITIVE: Final = re.compile(
     rf"(?<={ACTOR})(?P<body>\s*\((?:[^()]*{ACTOR}[^()]*|\s*[GC]\d{{4}}\b[^()]*|"
     r"(?:aka|a\.k\.a\.|also (?:known|tracked) as|tracked as|or)[^()]*|[A-Z][\w .,/-]{2,60})\)"
-    rf"|,\s*(?:aka|a\.k\.a\.|(?:also|previously|formerly|otherwise|now|alternatively)\s+(?:known|tracked|"
+    rf"|,\s*(?:aka|a\.k\.a\.|(?:also|previously|formerly|otherwise|now|alternatively)\s+(?:known|"
+    rf"tracked|"
     rf"referred to|called)\s+(?:as\s+)?|tracked\s+(?:by\s+[\w ]+?\s+)?as|dubbed|or)\s*"
     rf"(?:(?:{ACTOR}|[A-Z][\w.-]*|\d+)(?:[\s,/]|and |or )*)+,?"
     rf"|\s*/\s*(?:{ACTOR}|[A-Z][\w-]*(?: [A-Z][\w-]*)?))"
@@ -288,7 +260,7 @@ class Sentence:
                 or (re.match(r"['’]s?\s+(?:[\w-]+\s){0,3}", after))
                 else ""
             )
-        if re.match(rf"\s+(?:use|abuse|exploitation|usage|deployment) of\b", after):
+        if re.match(r"\s+(?:use|abuse|exploitation|usage|deployment) of\b", after):
             return "use-of"
         if self.acts(after):
             if _OF.search(before):
@@ -394,15 +366,15 @@ class Sentence:
                 "definite",
                 "generic",
             }:
-                if agent.thing and agent.thing.kind == "software" and self._object_of(agent, left):
+                if agent.thing and agent.thing.kind == "software" and self._object_of(agent):
                     # "A used S to T": S has no verb of its own here
                     continue
-                if ";" in between and agent.role not in {"label"} and self._new_subject(between):
+                if ";" in between and agent.role != "label" and self._new_subject(between):
                     return None
                 return agent
         return None
 
-    def _object_of(self, agent: Agent, left: Sequence[Agent]) -> bool:
+    def _object_of(self, agent: Agent) -> bool:
         """Whether a software is what somebody uses, not the one who acts: "used S to …"."""
         after = self.shape[agent.at + 1 : agent.at + 30]
         return agent.role != "subject" or bool(
@@ -426,7 +398,12 @@ class Sentence:
         match = re.search(
             rf"(?:{mark}\s*(?:,|/|&|\band\b|\bor\b|,\s*and\b|as well as|and the)\s*)+$", before
         )
-        if match:
+        # "A, B and C used", but not "Unlike A, B used": a list ends with more than a comma
+        if (
+            match
+            and re.search(r"(?:/|&|\band\b|\bor\b|as well as|and the)\s*$", match.group())
+            and not _VOID.search(before[: match.start()])
+        ):
             joined += [
                 Agent(agent.role, place, self._place[place])
                 for place in range(match.start(), agent.at)

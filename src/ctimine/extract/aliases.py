@@ -10,84 +10,63 @@ import bisect
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
-from ctimine.attack import Catalogue, fold
+from ctimine.attack import fold
 from ctimine.extract.agents import Thing
-from ctimine.extract.passages import Layout
-from ctimine.extract.stance import Judge
-from ctimine.model import UNSEEN, Mention, Relation
+from ctimine.extract.names import NAME, PART, PATTERNED, Names, thing_of
+from ctimine.model import UNSEEN, Relation
 
-_TOKEN: Final = r"(?:[A-Z][\w’'.+&-]*[\w+]|[A-Z]|\d[\w-]*)"
-_NAME: Final = rf"{_TOKEN}(?:[ ](?:(?:of|the|and the)[ ])?{_TOKEN}){{0,4}}"
-_NAME_AT: Final = re.compile(_NAME)
 _OPEN: Final = r"[*_`“”\"'‘’(\[]*"
-_SKIP: Final = re.compile(
-    r"(?:\s|[*_`“”\"]|\[[A-Za-z]{0,3}\d+[a-z]?\]|【[^】]*】|\((?:[^()]{0,60})\))*"
-)
-_SEPARATOR: Final = re.compile(
-    r"(?:\s|[*_`“”\"])*(?:,|/|;|&|\band\b|\bor\b|↔|\|)(?:\s|[*_`“”\"]|\band\b|\bor\b|\bas\b|"
-    r"\b(?:previously|formerly|also|the)\b)*"
-)
-_VENDORS: Final = frozenset(
-    fold(name)
-    for name in (
-        "Microsoft|CrowdStrike|Mandiant|FireEye|Google|Symantec|Broadcom|Proofpoint|Secureworks|ESET|"
-        "Kaspersky|Trend Micro|Palo Alto Networks|Unit 42|Check Point|Check Point Research|Cisco|"
-        "Cisco Talos|Talos|Recorded Future|Insikt Group|Dragos|SentinelOne|Sophos|Group-IB|Sekoia|"
-        "Bitdefender|Volexity|IBM|IBM X-Force|Accenture|PwC|Cybereason|Zscaler|Lab52|ClearSky|"
-        "MITRE|MITRE ATT&CK|ATT&CK|CISA|FBI|NSA|NCSC|CERT-UA|ANSSI|Amazon|Meta|Facebook|Twitter|"
-        "Malwarebytes|McAfee|Trellix|Fortinet|Rapid7|Red Canary|Elastic|Huntress|Arctic Wolf|"
-        "The Register|Reuters|Dark Reading|Wikipedia|Intel 471|ThreatConnect|Anomali|QuoIntelligence|"
-        "Vendor|Name|Alias|Aliases|Notes|Source|Group|Actor|Threat Actor|Team|None|Unknown|N/A|NA|"
-        "Iran|Iranian|Russia|Russian|China|Chinese|North Korea|DPRK|Israel|Ukraine|US|UK|USA|EU|"
-        "Georgia|Turkey|Syria|Iraq|Lebanon|India|Pakistan|Japan|Taiwan|Vietnam|Germany|France|Poland|"
-        "Belarus|Saudi Arabia|Jordan|Egypt|Brazil|Trojan|Ransomware|Malware|Backdoor|Botnet|Telegram|"
-        "Windows|Linux|Android|PowerShell|Internet|C2|IOC|IOCs|TTP|TTPs|APT|RAT|The|This|In|It|"
-        "High|Medium|Low|Moderate|January|February|March|April|May|June|July|August|September|"
-        "October|November|December|Note|However|Other|Others|Also|Figure|Table|Report|Primary"
-    ).split("|")
-)
-_LEAD_WORDS: Final = re.compile(
-    r"^(?:The|This|These|That|A|An|In|On|At|By|As|And|Or|But|When|While|Unlike|Both|Since|Its|Their|"
-    r"Our|Actor|Group|Threat Actor|Iran's|Russia's|China's|Microsoft's|Google's)\s+"
-)
 _KNOWN_AS: Final = re.compile(
-    r"(?P<lead>[\s,(\[–—-]*)(?:(?:which|who|that) )?(?:(?:is|are|was|were|has been|have been|being) )?"
-    r"(?P<cue>(?:(?:also|previously|formerly|otherwise|now|sometimes|often|publicly|commonly|variously|"
-    r"alternatively|better|collectively|internally) )*(?:known|tracked|referred to|designated|dubbed|"
+    r"(?P<lead>[\s,(\[–—-]*)(?:(?:which|who|that) )?(?:(?:is|are|was|were|has been|have been|"
+    r"being) )?"
+    r"(?P<cue>(?:(?:also|previously|formerly|otherwise|now|sometimes|often|publicly|commonly|"
+    r"variously|"
+    r"alternatively|better|collectively|internally) )*(?:known|tracked|referred to|designated|"
+    r"dubbed|"
     r"codenamed|code-named|nicknamed|identified|labell?ed)(?: publicly| internally)?"
     r"(?: (?:by|in|at|to|within|across|among) [^,;()]{2,40}? (?:as|under the names?)|"
     r" (?:as|under the names?))?|"
-    r"(?:also|previously|formerly|otherwise|now|sometimes) (?:called|named|known)|a\.?k\.?a\.?|alias(?:es)?|"
+    r"(?:also|previously|formerly|otherwise|now|sometimes) (?:called|named|known)|a\.?k\.?a\.?|"
+    r"alias(?:es)?|"
     r"formerly|previously)[:\s]+(?:as )?(?:the )?" + _OPEN,
     re.IGNORECASE,
 )
 _NAMING: Final = re.compile(
-    r"known|track|aka\b|a\.k\.a|dub|alias|refer|call|designat|formerly|nam(?:e|ing)|label|previously|"
+    r"known|track|aka\b|a\.k\.a|dub|alias|refer|call|designat|formerly|nam(?:e|ing)|label|"
+    r"previously|"
     r"codename|identif|moniker",
     re.IGNORECASE,
 )
 _NAME_FOR: Final = re.compile(
-    rf"(?P<y>{_NAME})[*_`\"”]* (?:is|was|are) (?:simply |just )?(?:(?:another|an alternative|an alternate|the|an|one|"
-    rf"the (?:old|former|new|current|internal|public|vendor)|{_TOKEN}(?: {_TOKEN})?['’]s?) )+"
+    rf"(?P<y>{NAME})[*_`\"”]* (?:is|was|are) (?:simply |just )?(?:(?:another|an alternative|"
+    rf"an alternate|the|an|one|"
+    rf"the (?:old|former|new|current|internal|public|vendor)|{PART}(?: {PART})?['’]s?) )+"
     r"(?:\w+ )?(?:name|alias|designation|moniker|label|term|codename|synonym)s?\b"
     r"(?: (?:used|given|chosen|that))?(?: (?:by [A-Z]\w+|[A-Z]\w+ uses|we use))? (?:for|of|to)"
     r"(?: track)? (?:the )?(?:(?:group|actor|cluster|activity) )?"
 )
 _VENDOR_CALLS: Final = re.compile(
-    rf"(?P<v>{_NAME})[*_`\"”]* (?:currently |now |also )?(?:tracks?|calls?|refers? to|names?|designates?|"
-    r"labels?|knows|identifies|named|called|dubbed|dubs) (?P<what>(?:the |this |that )?(?:\w+ ){0,2}"
-    r"(?:group|actor|cluster|adversary|activity|intrusion set|gang|persona|team|operators?)|it|them|"
-    rf"{_OPEN}{_NAME}[*_`\"”]*) (?:as|by the names?(?: of)?|under the names?(?: of)?) (?:the )?{_OPEN}"
+    rf"(?P<v>{NAME})[*_`\"”]* (?:currently |now |also )?(?:tracks?|calls?|refers? to|names?|"
+    rf"designates?|"
+    r"labels?|knows|identifies|named|called|dubbed|dubs) (?P<what>(?:the |this |"
+    r"that )?(?:\w+ ){0,2}"
+    r"(?:group|actor|cluster|adversary|activity|intrusion set|gang|persona|team|operators?)|it|"
+    r"them|"
+    rf"{_OPEN}{NAME}[*_`\"”]*) (?:as|by the names?(?: of)?|"
+    rf"under the names?(?: of)?) (?:the )?{_OPEN}"
 )
 _WHICH_VENDOR: Final = re.compile(
-    rf"[*_`\"”]*,? (?:which|that|whom|who) (?:is )?(?:{_NAME}|we|others|researchers|vendors) "
-    rf"(?:tracks?|calls?|refers? to|names?|labels?|dubs?|dubbed|designates?)(?: it| them)?(?: as)? (?:the )?{_OPEN}"
+    rf"[*_`\"”]*,? (?:which|that|whom|who) (?:is )?(?:{NAME}|we|others|researchers|vendors) "
+    rf"(?:tracks?|calls?|refers? to|names?|labels?|dubs?|dubbed|designates?)(?: it|"
+    rf" them)?(?: as)? (?:the )?{_OPEN}"
 )
 _AS_ALIAS: Final = re.compile(
-    rf"(?P<y>{_NAME}(?:\s?/\s?{_NAME})?)[*_`\"”]* (?:as|(?:is|are|was) (?P<no>not |no )?) ?(?:an? |the )?"
-    rf"(?:[\w-]+ )?(?:(?P<x>{_NAME})(?:['’]s)? alias(?:es)?\b|alias(?:es)? (?:of|for|equivalent to) )"
+    rf"(?P<y>{NAME}(?:\s?/\s?{NAME})?)[*_`\"”]* (?:as|(?:is|are|was) (?P<no>not |"
+    rf"no )?) ?(?:an? |the )?"
+    rf"(?:[\w-]+ )?(?:(?P<x>{NAME})(?:['’]s)? alias(?:es)?\b|alias(?:es)? (?:of|for|"
+    rf"equivalent to) )"
 )
 _LIST_LABEL: Final = re.compile(
     r"^[\W_]*(?:key |known |common |other |vendor |reported |tracked |public |associated )*"
@@ -98,34 +77,36 @@ _LIST_LABEL: Final = re.compile(
 )
 _OVERLAP: Final = re.compile(
     r"\b(?:overlap(?:s|ped|ping)?(?: \w+){0,4} (?:with|between)|shares? (?:[\w,/-]+ ){1,6}with|"
-    r"(?:possibl[ey]|potentially|loosely|likely|tentatively|suspected to be|may be|might be|believed to be)"
+    r"(?:possibl[ey]|potentially|loosely|likely|tentatively|suspected to be|may be|might be|"
+    r"believed to be)"
     r" (?:linked|related|connected|tied|associated)(?: \w+)? (?:to|with)|"
-    r"(?:shows?|has|have|bears?) (?:\w+ ){0,3}(?:overlaps?|similarit\w+|links|ties|commonalit\w+) (?:with|to)|"
+    r"(?:shows?|has|have|bears?) (?:\w+ ){0,3}(?:overlaps?|similarit\w+|links|ties|"
+    r"commonalit\w+) (?:with|to)|"
     r"closely (?:related|aligned|associated) (?:to|with))\b",
     re.IGNORECASE,
 )
 _SAME: Final = re.compile(
     r"\b(?:corresponds? (?:\w+ )?to|(?:is|are) the same (?:group|actor|cluster|set|entity) as|"
     r"(?:is|are) (?:synonymous with|equivalent to|identical to)|maps? to|"
-    r"(?:directly )?equat(?:es?|ed|ing) (?:it |them |the group )?(?:with|to))(?: (?-i:[a-z]+))?(?: \(?G\d{4}\)?)?\b"
+    r"(?:directly )?equat(?:es?|ed|ing) (?:it |them |the group )?(?:with|"
+    r"to))(?: (?-i:[a-z]+))?(?: \(?G\d{4}\)?)?\b"
     r"[\s(]*",
     re.IGNORECASE,
 )
 _PART_OF: Final = re.compile(
-    r"\b(?:(?:a |the |an )?(?:\w+[- ]){0,2}?(?:sub-?group|sub-?cluster|sub-?set|sub-?team|subdivision|"
+    r"\b(?:(?:a |the |an )?(?:\w+[- ]){0,2}?(?:sub-?group|sub-?cluster|sub-?set|sub-?team|"
+    r"subdivision|"
     r"sub-?unit|unit|branch|arm|component|division|spin-?off|offshoot|subordinate element|element)"
-    r" (?:of|within|under|inside|in|from)|subordinate to|operates under|reports to|(?:is|as) part of|"
+    r" (?:of|within|under|inside|in|from)|subordinate to|operates under|reports to|(?:is|"
+    r"as) part of|"
     r"works? (?:for|under)|housed (?:in|within))\b (?:the )?(?:\w+['’]s )?",
     re.IGNORECASE,
-)
-_SUBGROUP_AFTER: Final = re.compile(
-    r"^[\s/A-Z\w-]{0,40}?\s(?:sub-?group|sub-?cluster|subset|subunit)\b"
 )
 _STATE_BODY: Final = re.compile(
     r"\b(?:Ministry|Directorate|Unit \d+|GRU|GU|IRGC|MOIS|MSS|FSB|SVR|Bureau|Corps|PLA|RGB|"
     r"Reconnaissance General|Intelligence|Agency|Command)\b"
 )
-_AND_PART: Final = re.compile(rf" and {_TOKEN}(?: {_TOKEN})*")
+_AND_PART: Final = re.compile(rf" and {PART}(?: {PART})*")
 _SEPARATE: Final = re.compile(
     r"\b(?:not (?:an? )?(?:[\w-]+ ){0,2}alias|not the same|distinct (?:from|group|cluster|actor)|"
     r"separate (?:group|cluster|actor|from)|unrelated|incorrect|do not (?:merge|equate)|"
@@ -138,7 +119,8 @@ _LOOSE: Final = re.compile(
     re.IGNORECASE,
 )
 _PARTNER: Final = re.compile(
-    r"\b(?:cooperat\w+|collaborat\w+|hand-?off|access[- ](?:side|cluster|broker)|partner\w*|supplier|"
+    r"\b(?:cooperat\w+|collaborat\w+|hand-?off|access[- ](?:side|cluster|broker)|partner\w*|"
+    r"supplier|"
     r"victim|malware|tool|backdoor|campaign-level|operation-level|campaign name)\b",
     re.IGNORECASE,
 )
@@ -147,7 +129,8 @@ _ALIAS_HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _NAME_COLUMN: Final = re.compile(
-    r"^\W*(?:names?|alias(?:es)?|label|designation|tracking name|cluster(?: name)?|also known as|aka|"
+    r"^\W*(?:names?|alias(?:es)?|label|designation|tracking name|cluster(?: name)?|also known as|"
+    r"aka|"
     r"synonyms?|(?:actor|group|vendor|threat actor|primary|common|alternative|other) names?|"
     r"known as|tracked as|name used|moniker|actor|group|threat actor|primary|adversary)\W*$",
     re.IGNORECASE,
@@ -162,24 +145,9 @@ _VENDOR_COLUMN: Final = re.compile(
     r"tracking (?:vendor|organi[sz]ation)|taxonomy|provider|researcher)\W*$",
     re.IGNORECASE,
 )
-_INTRODUCED: Final = re.compile(
-    rf"(?:^|(?<=[.\n] )|(?<=\n)|(?<=, ))(?P<x>{_NAME})[*_`]*(?:\s*\([^()]*\))?,? (?:is|are|was|remains|has been) "
-    r"(?:likely |probably |believed to be |assessed to be |considered |one of )?(?:an? |the |most )"
-    r"(?:[\w’'-]+,? ){0,8}?(?:intrusion (?:set|group)|threat (?:group|actor|cluster)|hacking group|"
-    r"espionage (?:group|actor)|group|gang|threat cluster|activity cluster|cluster|persona|"
-    r"apt|crew|collective|adversary|hacktivist\w*|nation-state actor|state-sponsored actor)\b"
-)
-_PATTERNED: Final = re.compile(
-    r"(?<![\w/.-])(?:UNC\d{3,5}|TA\d{3,4}|APT[- ]?C[- ]?\d{1,3}|APT[- ]?\d{1,3}|FIN\d{1,2}|UAC-\d{4}|"
-    r"UAT-\d{4,5}|DEV-\d{4}|Storm-\d{3,4}|TAG-\d{2,4}|UNK_[A-Z]\w+|UTA\d{4}|TEMP\.[A-Z]\w+|"
-    r"CL-(?:STA|CRI|UNK)-\d{4}|TGR-(?:STA|CRI)-\d{4}|REF\d{4}|GOLD [A-Z]{4,}|COBALT [A-Z]{4,}|"
-    r"BRONZE [A-Z]{4,}|IRON [A-Z]{4,}|NICKEL [A-Z]{4,}|TIN [A-Z]{4,}|ALUMINUM [A-Z]{4,}|"
-    r"[A-Z][a-z]+ (?:Typhoon|Blizzard|Sandstorm|Tempest|Sleet|Tsunami|Hail|Dust|Cyclone)|"
-    r"[A-Z][A-Z]+ (?:BEAR|PANDA|KITTEN|SPIDER|CHOLLIMA|BUFFALO|TIGER|LEOPARD|WOLF|LYNX|JACKAL)|"
-    r"[A-Z][a-z]+ (?:Panda|Kitten|Spider|Chollima|Taurus|Serpens|Libra|Pisces|Ursa|Scorpius))(?![\w-])"
-)
 _SUBJECT_WORD: Final = re.compile(
-    r"(?:\b(?:the|this|these|that) (?:\w+[- ]){0,2}?(?:group|actors?|cluster|adversary|gang|persona|"
+    r"(?:\b(?:the|this|these|that) (?:\w+[- ]){0,2}?(?:group|actors?|cluster|adversary|gang|"
+    r"persona|"
     r"collective|intrusion set|team|operators?|activity)|\bit|\bthey)\s*$",
     re.IGNORECASE,
 )
@@ -204,142 +172,13 @@ class Statement:
     rule: str
 
 
-class Names:
-    """Reads the names of one report: known ones by their mentions, others by how they are written.
-
-    ``default`` gives the actor that a place of the report is about, for *the group* and for tables
-    whose heading names it.
-    """
-
-    def __init__(
-        self, layout: Layout, judge: Judge, catalogue: Catalogue, mentions: Sequence[Mention]
-    ) -> None:
-        self.layout, self.judge, self.catalogue = layout, judge, catalogue
-        self.text = layout.text
-        self.actors = sorted(
-            (m for m in mentions if m.kind in {"actor", "campaign"}), key=lambda m: m.start
-        )
-        self._others = [m for m in mentions if m.kind in {"software", "technique", "tactic"}]
-        self._known = {m.start: m for m in self.actors}
-        self._tools = {m.start: m for m in self._others if m.kind == "software"}
-
-    # -- names -------------------------------------------------------------------------------
-
-    def thing(self, start: int, end: int, *, like: Thing | None = None) -> Thing:
-        """The name at an offset as a thing: a mention, the catalogue's one, or an unseen name."""
-        known = self._known.get(start)
-        if known is not None and known.end <= end + 2:
-            thing = thing_of(known)
-            if like is not None and thing.key == like.key and fold(thing.name) != fold(like.name):
-                thing = dataclasses.replace(thing, key=UNSEEN + fold(known.quote), name=known.quote)
-            return thing
-        name = self.text[start:end]
-        concepts = self.catalogue.named(name, "actor")
-        key = concepts[0].id if len(concepts) == 1 else UNSEEN + fold(name)
-        if like is not None and key == like.key and fold(name) != fold(like.name):
-            key = UNSEEN + fold(name)
-        return Thing(start, end, key, name, "actor")
-
-    def is_name(self, start: int, end: int) -> bool:
-        """Whether characters are a name that an actor could bear."""
-        name = self.text[start:end]
-        if start in self._known:
-            return True
-        if any(o.start <= start < o.end for o in self._others):
-            return False
-        folded = fold(name)
-        return (
-            2 < len(folded) <= 40
-            and folded not in _VENDORS
-            and not re.fullmatch(r"[TSGCM]\d{4}(?:\.\d{3})?|\d+|CVE.*|(?:19|20)\d\d.*", name)
-            and bool(re.search(r"[A-Za-z]", name))
-        )
-
-    def name_at(self, at: int, stop: int) -> tuple[int, int] | None:
-        """The name that begins at an offset, if one does."""
-        known = self._known.get(at)
-        if known is not None and known.end <= stop:
-            return known.start, known.end
-        match = _NAME_AT.match(self.text, at, stop)
-        if not match:
-            return None
-        start, end = match.span()
-        lead = _LEAD_WORDS.match(self.text[start:end] + " ")
-        if lead and lead.end() < end - start:
-            start += lead.end()
-        # a known actor inside the run of capitals is the name
-        for actor in self.actors:
-            if start < actor.start < end:
-                end = actor.start
-                break
-        while end > start and self.text[end - 1] in " .’'":
-            end -= 1
-        return (start, end) if end > start and self.is_name(start, end) else None
-
-    def list_from(self, at: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Offsets of the names of a list such as ``A, B (Vendor) and C`` that begins at ``at``."""
-        while at < stop:
-            found = self.name_at(at, stop)
-            if found is None:
-                return
-            yield found
-            skipped = _SKIP.match(self.text, found[1], stop)
-            after = skipped.end() if skipped else found[1]
-            separator = _SEPARATOR.match(self.text, after, stop)
-            if not separator:
-                return
-            at = separator.end()
-            while at < stop and self.text[at] in "*_`“”\"'‘(":
-                at += 1
-
-    def before(self, start: int, at: int) -> tuple[int, int] | None:
-        """The name that ends right before an offset (marks, an id in parentheses between)."""
-        head = self.text[start:at]
-        head = re.sub(r"[\s*_`“”\"',(\[–—-]+$", "", head)
-        head = re.sub(r"[*_`\s]*\((?:[^()]{0,40})\)?\s*,?$", "", head).rstrip(" *_`“”\"',")
-        end = start + len(head)
-        for actor in self.actors:
-            if actor.end == end:
-                return actor.start, actor.end
-        match = re.search(rf"(?<![\w-]){_NAME}$", head)
-        if not match:
-            return None
-        begin = start + match.start()
-        lead = _LEAD_WORDS.match(match.group())
-        if lead:
-            begin += lead.end()
-        return (begin, end) if self.is_name(begin, end) else None
-
-    def stance(self, thing: Thing) -> str:
-        """The stance that the text takes towards a name as object of a statement."""
-        mention = Mention(
-            self.layout.report.id, thing.start, thing.end, thing.name, "actor", "", "name"
-        )
-        return self.judge.judge(mention)[0]
-
-
-def thing_of(mention: Mention) -> Thing:
-    """A mention as a thing with the key that claims use."""
-    name = mention.name or mention.quote
-    return Thing(
-        mention.start,
-        mention.end,
-        mention.concept or UNSEEN + fold(name),
-        name,
-        mention.kind,
-        mention.stance,
-        mention.basis,
-        mention.score,
-    )
-
-
 def find_statements(names: Names) -> list[Statement]:
     """What the sentences, tables and lists of a report say about names, in text order."""
     found: list[Statement] = []
     layout = names.layout
     done: set[int] = set()
     for index, block in enumerate(layout.blocks):
-        if block.kind in {"code", "reference"} or names.judge._section(index)[0] == "reference":
+        if block.kind in {"code", "reference"} or names.judge.section(index)[0] == "reference":
             continue
         if block.kind == "table_cell":
             if block.table not in done:
@@ -398,13 +237,13 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
         what = match.group("what")
         subject_thing: Thing | None = None
         if re.match(r"[*_`“\"]*[A-Z]", what) and not re.match(r"(?:The|This|It)\b", what):
-            at = names.name_at(
+            called = names.name_at(
                 start + match.start("what") + len(what) - len(what.lstrip('*_`“"')),
                 start + match.end("what"),
             )
-            if at is None:
+            if called is None:
                 continue
-            subject_thing = names.thing(*at)
+            subject_thing = names.thing(*called)
         for at in names.list_from(start + match.end(), end):
             thing = names.thing(*at, like=subject_thing)
             yield Statement(
@@ -415,7 +254,7 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
         after = names.name_at(start + match.end(), end)
         if before and (
             _TOOL_WORD.search(names.text[max(start, before[0] - 40) : before[1]])
-            or before[0] in names._tools
+            or before[0] in names.tools
         ):
             continue
         if before and after:
@@ -449,7 +288,7 @@ def _known_as(names: Names, start: int, end: int) -> Iterator[Statement]:
                 continue
             if _TOOL_WORD.search(names.text[max(start, at[0] - 40) : at[0]]):
                 continue
-            if any(at[0] <= tool < at[1] for tool in names._tools):
+            if any(at[0] <= tool < at[1] for tool in names.tools):
                 continue
             subject = names.thing(*at)
         elif not _SUBJECT_WORD.search(tail):
@@ -473,7 +312,7 @@ def _actorish(
     if any(not names.thing(*span).key.startswith(UNSEEN) for span in others):
         return True
     if any(
-        _PATTERNED.fullmatch(names.text[a:b]) for a, b in [(subject.start, subject.end), *others]
+        PATTERNED.fullmatch(names.text[a:b]) for a, b in [(subject.start, subject.end), *others]
     ):
         return True
     return bool(
@@ -509,7 +348,7 @@ def _from_parenthesis(names: Names, start: int, end: int) -> Iterator[Statement]
     """A heading such as ``Alpha (Beta, Gamma)``: known names, or names beside known ones."""
     for match in re.finditer(r"\(([^()]{3,120})\)", names.text[start:end]):
         before = names.before(start, start + match.start())
-        if not before or before[0] not in names._known:
+        if not before or before[0] not in names.known:
             continue
         subject = names.thing(*before)
         spans = list(names.list_from(start + match.start(1), start + match.end(1)))
@@ -518,7 +357,7 @@ def _from_parenthesis(names: Names, start: int, end: int) -> Iterator[Statement]
             continue
         for span in spans:
             name = names.text[span[0] : span[1]]
-            if span[0] in names._known or _PATTERNED.fullmatch(name):
+            if span[0] in names.known or PATTERNED.fullmatch(name):
                 thing = names.thing(*span, like=subject)
                 yield Statement(
                     subject, "alias-of", thing, start, end, names.stance(thing), "alias-parenthesis"
@@ -543,18 +382,18 @@ def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
         for match in pattern.finditer(sentence):
             left, right = start + match.start(), start + match.end()
             objects = list(names.list_from(_past_marks(names.text, right, end), end))
-            if relation == "part-of" and objects and objects[0][0] not in names._known:
+            if relation == "part-of" and objects and objects[0][0] not in names.known:
                 more = _AND_PART.match(names.text, objects[0][1], end)
                 if more and _STATE_BODY.search(names.text[objects[0][0] : objects[0][1]]):
                     objects = [(objects[0][0], more.end())]
             objects = [
                 span
                 for span in objects
-                if span[0] in names._known
-                or _PATTERNED.fullmatch(names.text[span[0] : span[1]])
+                if span[0] in names.known
+                or PATTERNED.fullmatch(names.text[span[0] : span[1]])
                 or (relation == "part-of" and _STATE_BODY.search(names.text[span[0] : span[1]]))
             ]
-            tools = [t for t in names._tools.values() if start <= t.start and t.end <= left]
+            tools = [t for t in names.tools.values() if start <= t.start and t.end <= left]
             befores = sorted((a for a in [*inside, *tools] if a.end <= left), key=lambda a: a.start)
             if befores and befores[-1].kind == "software":
                 continue
@@ -600,7 +439,7 @@ def _past_marks(text: str, at: int, stop: int) -> int:
     return at
 
 
-def _by_notes(notes: str) -> Relation | None | str:
+def _by_notes(notes: str) -> Relation | Literal["denied"] | None:
     """What the rest of a row or item makes of its name: alias-of, overlaps, denied, or nothing."""
     if _SEPARATE.search(notes):
         return "denied"
@@ -619,8 +458,10 @@ def _from_item(names: Names, index: int) -> Iterator[Statement]:
     """An item of a section about names that begins with one: ``- **NAME** Vendor: …``."""
     block = names.layout.blocks[index]
     path = names.layout.path(index)
-    if not path or len(path[-1]) > 80 or not re.search(
-        r"\balias|\bcrosswalk|also known as|naming", path[-1], re.IGNORECASE
+    if (
+        not path
+        or len(path[-1]) > 80
+        or not re.search(r"\balias|\bcrosswalk|also known as|naming", path[-1], re.IGNORECASE)
     ):
         return
     at = block.start
@@ -638,7 +479,7 @@ def _from_item(names: Names, index: int) -> Iterator[Statement]:
         yield Statement(None, "alias-of", thing, block.start, block.end, "negated", "alias-denied")
     elif relation is not None:
         rule = "alias-section" if relation == "alias-of" else "overlap-statement"
-        yield Statement(None, relation, thing, block.start, block.end, "reported", rule)  # type: ignore[arg-type]
+        yield Statement(None, relation, thing, block.start, block.end, "reported", rule)
 
 
 def _from_table(names: Names, table: int) -> Iterator[Statement]:
@@ -708,7 +549,7 @@ def _from_table(names: Names, table: int) -> Iterator[Statement]:
                     relation,
                     thing,
                     row.start,
-                    row.end,  # type: ignore[arg-type]
+                    row.end,
                     names.stance(thing),
                     rule,
                 )
@@ -719,58 +560,3 @@ def _cell_names(names: Names, cell: int) -> list[tuple[int, int]]:
         return []
     block = names.layout.blocks[cell]
     return list(names.list_from(_past_marks(names.text, block.start, block.end), block.end))
-
-
-def introduced(names: Names, statements: Sequence[Statement]) -> list[Thing]:
-    """Every place where a name stands that only the report's own words make an actor."""
-    text = names.text
-    wanted: dict[str, str] = {}
-    for statement in statements:
-        if statement.relation == "alias-of" and statement.stance != "negated":
-            for thing in (statement.subject, statement.object):
-                if thing is not None and (thing.start not in names._known):
-                    wanted.setdefault(thing.name, thing.key)
-    for match in _INTRODUCED.finditer(text):
-        span = names.name_at(*match.span("x"))
-        if span and span == match.span("x") and span[0] not in names._known:
-            thing = names.thing(*span)
-            wanted.setdefault(thing.name, thing.key)
-    for match in _PATTERNED.finditer(text):
-        if re.match(r"(?:The|This|These|Our|New|Both|An?|In|For|\w+ed|\w+ing) ", match.group()):
-            continue
-        if match.start() not in names._known:
-            thing = names.thing(*match.span())
-            wanted.setdefault(thing.name, thing.key)
-    taken = sorted((m.start, m.end) for m in [*names.actors, *names._others])
-    things: list[Thing] = []
-    if not wanted:
-        return things
-    forms = sorted(wanted, key=len, reverse=True)
-    pattern = re.compile(
-        r"(?<![\w-])(?:" + "|".join(map(re.escape, forms)) + r")(?![\w-])", re.IGNORECASE
-    )
-    folded = {fold(name): key for name, key in wanted.items()}
-    for match in pattern.finditer(text):
-        start, end = match.span()
-        if not text[start].isupper() and not text[start].isdigit():
-            continue
-        if any(a < end and start < b for a, b in taken):
-            continue
-        key = folded.get(fold(match.group()))
-        if key:
-            mention = Mention(
-                names.layout.report.id, start, end, match.group(), "actor", "", "name"
-            )
-            things.append(
-                Thing(
-                    start,
-                    end,
-                    key,
-                    match.group(),
-                    "actor",
-                    names.judge.judge(mention)[0],
-                    "name",
-                    0.8,
-                )
-            )
-    return things

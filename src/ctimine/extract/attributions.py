@@ -13,25 +13,31 @@ from ctimine.extract.agents import Thing
 from ctimine.model import UNSEEN, Relation
 
 _NOT_ATTRIBUTED: Final = re.compile(
-    r"\b(?:(?:incorrectly|wrongly|falsely|mistakenly|erroneously|prematurely|inaccurately) (?:been )?"
-    r"(?:attributed|linked|ascribed|tied|assigned|connected|associated|blamed)(?: \w+){0,3}? (?:to|with|on)|"
+    r"\b(?:(?:incorrectly|wrongly|falsely|mistakenly|erroneously|prematurely|"
+    r"inaccurately) (?:been )?"
+    r"(?:attributed|linked|ascribed|tied|assigned|connected|associated|"
+    r"blamed)(?: \w+){0,3}? (?:to|with|on)|"
     r"mis-?attributed(?: \w+){0,3}? to|"
-    r"(?:not|cannot|never|unable to|declines? to|declined to) (?:\w+ ){0,2}?(?:attribut\w+|ascrib\w+|"
+    r"(?:not|cannot|never|unable to|declines? to|declined to) (?:\w+ ){0,2}?(?:attribut\w+|"
+    r"ascrib\w+|"
     r"link(?:ed)?|tie[ds]?|assign(?:ed)?)\b[^;.]{0,60}? (?:to|with)|"
     r"not (?:the work of|attributable to|conducted by|carried out by|perpetrated by)|"
-    r"no (?:\w+ )?evidence (?:that )?(?:links?|linking|ties|tying|connects?|connecting|to attribute|to link)\b"
+    r"no (?:\w+ )?evidence (?:that )?(?:links?|linking|ties|tying|connects?|connecting|"
+    r"to attribute|to link)\b"
     r"[^;.]{0,60}? (?:to|with))\s+(?:the )?[*_`“\"]*$",
     re.IGNORECASE,
 )
 
 _ATTRIBUTION_WRONG: Final = re.compile(
-    r"^[*_`”\"’s]*\s*(?:attribution )?(?:is|was|has been|were) (?:\w+ ){0,2}?(?:incorrect|wrong|false|"
+    r"^[*_`”\"’s]*\s*(?:attribution )?(?:is|was|has been|were) (?:\w+ ){0,2}?(?:incorrect|wrong|"
+    r"false|"
     r"withdrawn|retracted|unsupported|unfounded|disproved|debunked)\b",
     re.IGNORECASE,
 )
 
 _ATTRIBUTES: Final = re.compile(
-    r"\b(?:attribut(?:es|ed|ing)|ascrib(?:es|ed)|link(?:s|ed)) (?:the |this |an? )?(?:[\w-]+ ){0,3}[*_`“\"]*$",
+    r"\b(?:attribut(?:es|ed|ing)|ascrib(?:es|ed)|link(?:s|ed)) (?:the |this |"
+    r"an? )?(?:[\w-]+ ){0,3}[*_`“\"]*$",
     re.IGNORECASE,
 )
 _TO_ACTOR: Final = re.compile(
@@ -95,7 +101,9 @@ def find_attributions(
 def _attributed(about: About, start: int, actor: Thing) -> Thing | None:
     """The tool or campaign that the words right ahead of an actor attribute to it."""
     ahead = [
-        t for t in within(about.things, start, actor.start) if about.cluster(t) != about.cluster(actor)
+        t
+        for t in within(about.things, start, actor.start)
+        if about.cluster(t) != about.cluster(actor)
     ]
     if not ahead:
         return None

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.resources
 import re
-import tomllib
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from ctimine.attack import Catalogue, fold
 from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Agent, Sentence, Thing
-from ctimine.extract.aliases import Names, Statement, find_statements, introduced, thing_of
+from ctimine.extract.aliases import Statement, find_statements
 from ctimine.extract.attributions import find_attributions
+from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Layout, Row
 from ctimine.extract.rows import Rows
+from ctimine.extract.rules import rule_data, scores
 from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
 
@@ -37,15 +37,18 @@ _TOOL_HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _MAPPING_HEADING: Final = re.compile(
-    r"\b(?:att&ck|attack (?:mapping|techniques?|matrix)|mitre|mapping|ttps?|techniques?|tactics|tradecraft)\b",
+    r"\b(?:att&ck|attack (?:mapping|techniques?|matrix)|mitre|mapping|ttps?|techniques?|tactics|"
+    r"tradecraft)\b",
     re.IGNORECASE,
 )
 _LONGEST_STORY: Final = 600  # characters
 _HASH: Final = re.compile(r"\b[0-9a-fA-F]{32,64}\b")
 _TOOL_LINK: Final = re.compile(
-    r"\b(?:us(?:e|es|ed|ing)|leverag\w+|deploy\w*|deliver\w*|drop(?:s|ped|ping)?|install\w*|employ\w*|"
+    r"\b(?:us(?:e|es|ed|ing)|leverag\w+|deploy\w*|deliver\w*|drop(?:s|ped|ping)?|install\w*|"
+    r"employ\w*|"
     r"execut\w+|load(?:s|ed|ing)?|r[ua]n(?:s|ning)?|develop\w*|creat\w+|distribut\w+|launch\w*|"
-    r"download\w*|sen[dt](?:s|ing)?|utili[sz]\w+|operat(?:e|es|ed|ing)|introduc\w+|abus\w+|adopt\w*|"
+    r"download\w*|sen[dt](?:s|ing)?|utili[sz]\w+|operat(?:e|es|ed|ing)|introduc\w+|abus\w+|"
+    r"adopt\w*|"
     r"rel(?:y|ies|ied|ying) on|with|via|through|wr(?:ite|ites|ote|itten)|spread(?:s|ing)?|plant\w*|"
     r"push\w*|switch\w* to|mov(?:e|ed|es) to|maintain\w*|host\w*|inject\w*|stag(?:e|ed|es)|"
     r"purchas\w+|bought|infect\w*|customi[sz]\w+|weaponi[sz]\w+|combin\w+|compil\w+|embed\w*|"
@@ -62,13 +65,16 @@ _DATE: Final = (
 )
 _TIME: Final = re.compile(
     rf"\b(?:since|in|during|by|from|between|until|before|after|as of|throughout|around|on)\s+"
-    rf"(?:at least |the (?:first|second|third|fourth) (?:half|quarter) of |the (?:beginning|start|end|"
-    rf"middle) of |approximately |about )?(?:{_MONTH}(?: (?:and|to|through|until) |\s?[–-]\s?))?{_DATE}"
+    rf"(?:at least |the (?:first|second|third|fourth) (?:half|quarter) of |the (?:beginning|"
+    rf"start|end|"
+    rf"middle) of |approximately |about )?(?:{_MONTH}(?: (?:and|to|through|until) |"
+    rf"\s?[–-]\s?))?{_DATE}"
     rf"(?:\s?(?:–|-|to|and|through|until)\s?(?:{_DATE}|\d\d\b))?",
     re.IGNORECASE,
 )
 _EXPLOITS: Final = re.compile(
-    r"\b(?:exploit\w*|abus\w+|weaponi[sz]\w+|leverag\w+|us(?:e|es|ed|ing)|vulnerabilit\w+|via|through|"
+    r"\b(?:exploit\w*|abus\w+|weaponi[sz]\w+|leverag\w+|us(?:e|es|ed|ing)|vulnerabilit\w+|via|"
+    r"through|"
     r"CVEs?\b)",
     re.IGNORECASE,
 )
@@ -81,27 +87,14 @@ _AROUND: Final = frozenset(
 
 
 @functools.cache
-def _data() -> dict[str, Any]:
-    text = importlib.resources.files("ctimine.extract").joinpath("rules.toml").read_text("utf-8")
-    return tomllib.loads(text)
-
-
-def scores() -> dict[str, float]:
-    """Rule → base score, as ``rules.toml`` has them.
-
-    >>> scores()["subject"] > scores()["main"]
-    True
-    """
-    return cast("dict[str, float]", _data()["score"])
-
-
-@functools.cache
 def _services() -> re.Pattern[str]:
-    names = sorted(_data()["services"]["names"], key=len, reverse=True)
+    names = sorted(rule_data()["services"]["names"], key=len, reverse=True)
     return re.compile(
-        r"\b(?:via|through|over|using|on|to|from|by|abus\w+|used?|leverag\w+) (?:the |a |an |public |"
+        r"\b(?:via|through|over|using|on|to|from|by|abus\w+|used?|leverag\w+) (?:the |a |an |"
+        r"public |"
         rf"legitimate |its |their )*(?P<name>{'|'.join(map(re.escape, names))})\b"
-        r"(?! (?:icons?|logos?|accounts?|credentials|users?|lures?|themed|logins?|passwords?|servers?|"
+        r"(?! (?:icons?|logos?|accounts?|credentials|users?|lures?|themed|logins?|passwords?|"
+        r"servers?|"
         r"appliances?|vulnerabilit\w+|flaws?|employees|customers))",
         re.IGNORECASE,
     )
@@ -136,10 +129,8 @@ class _Finder:
         self.judge = Judge(report, mentions, self.layout)
         self.names = Names(self.layout, self.judge, catalogue, mentions)
         self.statements = find_statements(self.names)
-        things = [
-            self._thing(m) for m in mentions if m.kind in {"actor", "campaign", "software"}
-        ]
-        things += introduced(self.names, self.statements)
+        things = [self._thing(m) for m in mentions if m.kind in {"actor", "campaign", "software"}]
+        things += introduced(self.names, _said(self.statements))
         self.things = sorted(
             (t for t in things if t.stance != "reference"), key=lambda t: (t.start, -t.end)
         )
@@ -179,9 +170,11 @@ class _Finder:
         for techniques in (False, True):
             done.clear()
             for index, block in enumerate(self.layout.blocks):
-                if block.kind in {"code", "reference"} or not self._busy(block.start, block.end):
-                    if block.kind != "table_cell":
-                        continue
+                quiet = block.kind in {"code", "reference"} or not self._busy(
+                    block.start, block.end
+                )
+                if quiet and block.kind != "table_cell":
+                    continue
                 if block.kind == "table_cell":
                     if (block.table, block.row) not in done and not self.layout.is_header(index):
                         done.add((block.table, block.row))
@@ -216,7 +209,7 @@ class _Finder:
         return self._sentences[key]
 
     def _techniques_of(self, index: int, start: int, end: int) -> None:
-        targets = _distinct_targets(list(within(self.techniques, start, end)), self.catalogue)
+        targets = _distinct_targets(list(within(self.techniques, start, end)))
         if not targets:
             return
         sentence = self._sentence(start, end)
@@ -236,7 +229,7 @@ class _Finder:
         if tools or cves:
             sentence = self._sentence(start, end)
             for tool in tools:
-                if tool.stance in {"reference"}:
+                if tool.stance == "reference":
                     continue
                 for subject in self._owners(index, sentence, tool):
                     self._claim(subject, "uses", tool, start, end)
@@ -408,9 +401,11 @@ class _Finder:
                 return []
             if agent.role == "label" or not self._links(sentence, agent, tool):
                 continue
-            for subject in self._resolve(index, sentence, agent):
-                if subject.thing.kind != "software" and subject.rule != "via-software":
-                    result.append(subject)
+            result += [
+                subject
+                for subject in self._resolve(index, sentence, agent)
+                if subject.thing.kind != "software" and subject.rule != "via-software"
+            ]
         if result:
             return result
         block = self.layout.blocks[index]
@@ -444,15 +439,15 @@ class _Finder:
             return len(between) < 40 and not re.search(r"[,;:]", between)
         return len(between) < 200 and bool(_TOOL_LINK.search(between))
 
-    # -- rows ----------------------------------------------------------------------------------------
+    # -- rows ------------------------------------------------------------
 
     def _row(self, row: Row, *, techniques: bool) -> None:
         mapping = self.report.kind == "mapping"
-        targets = [t for t in within(self.techniques, row.start, row.end)]
+        targets = list(within(self.techniques, row.start, row.end))
         if mapping and not targets:
             targets = self.rows.raw_techniques(row)
         written = [t for t in targets if t.basis == "id"]
-        targets = _distinct_targets(written or targets, self.catalogue)
+        targets = _distinct_targets(written or targets)
         subjects = self.rows.subjects(row, mapping=mapping)
         if techniques:
             for target in targets:
@@ -474,7 +469,7 @@ class _Finder:
                 ):
                     self._claim(subject, "exploits", cve, row.start, row.end, row=row)
 
-    # -- names ---------------------------------------------------------------------------------------
+    # -- names ------------------------------------------------------------
 
     def _resolve_statements(self) -> None:
         resolved: list[Statement] = []
@@ -488,10 +483,12 @@ class _Finder:
                     if fold(thing.name) == fold(about.thing.name):
                         continue
                     thing = dataclasses.replace(thing, key=UNSEEN + fold(thing.name))
-                statement = dataclasses.replace(statement, subject=about.thing, object=thing)
-                if _joins(statement):
+                found = dataclasses.replace(statement, subject=about.thing, object=thing)
+                if _joins(found):
                     self.about.clusters.join(about.thing.key, thing.key)
-            resolved.append(statement)
+                resolved.append(found)
+            else:
+                resolved.append(statement)
         self.statements = resolved
 
     def _add_statements(self) -> None:
@@ -505,7 +502,7 @@ class _Finder:
                     statement.end,
                 )
 
-    # -- making a claim ------------------------------------------------------------------------------
+    # -- making a claim ------------------------------------------------------------
 
     def _claim(
         self,
@@ -591,7 +588,8 @@ class _Finder:
                 tool.kind == "software"
                 and tool.key not in {subject.key, target.key}
                 and re.search(
-                    r"\b(?:using|via|with|through|by means of|used|deployed|uses)(?: (?:the|an?|its|their|custom|"
+                    r"\b(?:using|via|with|through|by means of|used|deployed|uses)(?: (?:the|an?|"
+                    r"its|their|custom|"
                     r"open-source|legitimate|own))* [*_`]*$",
                     text[max(start, tool.start - 50) : tool.start],
                     re.IGNORECASE,
@@ -634,6 +632,17 @@ class _Finder:
         return sorted(found, key=lambda t: t.start)
 
 
+def _said(statements: Sequence[Statement]) -> list[Thing]:
+    """The names that statements hold to be an actor's."""
+    return [
+        thing
+        for s in statements
+        if s.relation == "alias-of" and s.stance != "negated"
+        for thing in (s.subject, s.object)
+        if thing is not None
+    ]
+
+
 def _joins(statement: Statement) -> bool:
     return statement.relation == "alias-of" and statement.stance in {"reported", "assessed"}
 
@@ -658,7 +667,7 @@ def _targets(mentions: Sequence[Mention]) -> list[Thing]:
     )
 
 
-def _distinct_targets(targets: Sequence[Thing], catalogue: Catalogue) -> list[Thing]:
+def _distinct_targets(targets: Sequence[Thing]) -> list[Thing]:
     """One target per technique: the id before the name, and no parent that only names its sub."""
     order = {"id": 0, "name": 1, "behaviour": 2}
     best: dict[str, Thing] = {}
@@ -675,8 +684,10 @@ def _distinct_targets(targets: Sequence[Thing], catalogue: Catalogue) -> list[Th
             t
             for t in best.values()
             if t.basis == "id"
-            or not (t.key in parents or t.key.partition(".")[0] in written)
-            and not (t.basis == "behaviour" and t.key.partition(".")[0] in families)
+            or (
+                not (t.key in parents or t.key.partition(".")[0] in written)
+                and not (t.basis == "behaviour" and t.key.partition(".")[0] in families)
+            )
         ),
         key=lambda t: t.start,
     )

@@ -231,4 +231,3 @@ def _paragraphs(text: str) -> tuple[Block, ...]:
         else:
             blocks.append(Block("paragraph", match.start(), match.end()))
     return tuple(blocks)
-

@@ -14,8 +14,10 @@ from ctimine.extract.passages import Row
 from ctimine.model import UNSEEN
 
 _ACTOR_COLUMN: Final = re.compile(
-    r"^\W*(?:(?:threat|associated|known|reported|attributed|related|example|primary) )*(?:actors?|groups?|"
-    r"adversar(?:y|ies)|apts?|intrusion[ _-]?sets?|clusters?|who|operators?|attribution|used by|users?|"
+    r"^\W*(?:(?:threat|associated|known|reported|attributed|related|example|"
+    r"primary) )*(?:actors?|groups?|"
+    r"adversar(?:y|ies)|apts?|intrusion[ _-]?sets?|clusters?|who|operators?|attribution|used by|"
+    r"users?|"
     r"subject|campaign)(?:[ _-]?(?:id|name|s))?\W*$",
     re.IGNORECASE,
 )
@@ -26,7 +28,8 @@ TOOL_COLUMN: Final = re.compile(
 )
 
 _SOURCE_COLUMN: Final = re.compile(
-    r"^\W*(?:sources?|references?|refs?|citations?|source[ _-]?ids?|reported[ _-]?by|publisher|said[ _-]?by|"
+    r"^\W*(?:sources?|references?|refs?|citations?|source[ _-]?ids?|reported[ _-]?by|publisher|"
+    r"said[ _-]?by|"
     r"report)\W*$",
     re.IGNORECASE,
 )
@@ -43,7 +46,8 @@ _TIME_COLUMN: Final = re.compile(
 _CONFIDENCE_COLUMN: Final = re.compile(r"\b(?:confidence|certainty|likelihood)\b", re.IGNORECASE)
 
 _NOBODY: Final = re.compile(
-    r"^\W*(?:various|multiple|several|many|unknown|all|any|n/?a|none|generic|tbd|-|–|—|\?|other|others)\b",
+    r"^\W*(?:various|multiple|several|many|unknown|all|any|n/?a|none|generic|tbd|-|–|—|\?|other|"
+    r"others)\b",
     re.IGNORECASE,
 )
 
@@ -68,10 +72,11 @@ class Rows:
         ]
 
     def subjects(self, row: Row, *, mapping: bool) -> list[Subject]:
+        """Whom a row speaks of: its actor column, its evidence, its section, its report."""
         layout = self.layout
         column = next((c for c in row.cells if _ACTOR_COLUMN.match(layout.header(c))), -1)
         rule = "mapping-row" if mapping else "row-actor"
-        inside = [t for t in within(self.things, row.start, row.end)]
+        inside = list(within(self.things, row.start, row.end))
         tools = [
             t
             for t in inside
@@ -152,6 +157,7 @@ class Rows:
         return Thing(start, start + len(words), key, words, "actor")
 
     def raw_techniques(self, row: Row) -> list[Thing]:
+        """The technique of a mapping row whose id no finder saw."""
         for cell in row.cells:
             if _TECHNIQUE_COLUMN.search(self.layout.header(cell)):
                 words = self.layout.words(cell).strip()
@@ -171,6 +177,7 @@ class Rows:
         return []
 
     def facts(self, row: Row) -> tuple[str, str, float]:
+        """Time, source and the factor of the confidence that a row states."""
         time = source = ""
         factor = 1.0
         for cell in row.cells:

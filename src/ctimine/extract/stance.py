@@ -1,4 +1,4 @@
-"""What the text says of each mention: that it happened, may happen, did not, should be hunted, …
+"""What the text says of each mention: that it happened, may happen, did not, should be hunted, ….
 
 The judgement goes from the outside in: the kind and genre of the document, the headings above,
 the block, the table, the evidence labels of the report itself, and the words of the sentence with
@@ -28,6 +28,7 @@ _KINDS: Final[dict[str, tuple[Genre, Stance]]] = {
     "readme": ("reference", "reference"),
     "template": ("template", "example"),
 }
+_INSTRUCTIVE: Final[tuple[Genre, ...]] = ("exercise", "tutorial", "guide")
 _STRONG: Final[tuple[Stance, ...]] = ("reference", "example", "recommended", "negated")
 _MILD: Final[tuple[Stance, ...]] = ("claimed", "forecast", "capability")
 _LEAD: Final = 2500  # characters that count as the beginning of a document
@@ -43,14 +44,30 @@ _RULE_CODE: Final = re.compile(
     r"\b(?:logsource|detection|condition|selection)\s*:|\battack\.t\d{4}|^\s*rule \w+|\bstrings:\s|"
     r"\|\s*(?:where|summarize|project|extend|stats|table|search|join|eval|rename)\b|\bindex\s*=|"
     r"\bsourcetype\s*=|\bEvent(?:ID|Code)\b|\bDevice\w+Events\b|\bSELECT\b.+\bFROM\b|"
-    r"\balert (?:tcp|udp|http|dns|tls)\b|<RuleGroup|<Sysmon|<rule\b|\bevent\.\w+\s*:|\bprocess\.\w+\s*:",
+    r"\balert (?:tcp|udp|http|dns|tls)\b|<RuleGroup|<Sysmon|<rule\b|\bevent\.\w+\s*:|"
+    r"\bprocess\.\w+\s*:",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 _LAYER_CODE: Final = re.compile(
     r"\"?techniqueID\"?\s*:|\"(?:domain|versions)\"\s*:.*attack", re.DOTALL
 )
 _RULE_NOTES: Final = frozenset(
-    "sigma yara kql kusto spl splunk eql esql snort suricata xml sql lucene aql".split()
+    [
+        "sigma",
+        "yara",
+        "kql",
+        "kusto",
+        "spl",
+        "splunk",
+        "eql",
+        "esql",
+        "snort",
+        "suricata",
+        "xml",
+        "sql",
+        "lucene",
+        "aql",
+    ]
 )
 _BLOCK_LABEL: Final = re.compile(r"[\W_]*([A-Z][\w &/()-]{3,45}?)[*_]*:")
 _URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+|\bwww\.\S+", re.IGNORECASE)
@@ -200,10 +217,10 @@ def find_genre(report: Report, layout: Layout | None = None) -> Genre:
     # What teaches is near to what guides. An exercise dresses up as a report: what looks like one
     # does not speak against it.
     totals["guide"] = totals.get("guide", 0.0) + 0.5 * totals.get("tutorial", 0.0)
-    for genre in ("exercise", "tutorial", "guide"):
+    for genre in _INSTRUCTIVE:
         against = 0.0 if genre == "exercise" else max(-1.2, report_like)
         if totals.get(genre, 0.0) + against >= 1.0:
-            return cast("Genre", genre)
+            return genre
     return "report"
 
 
@@ -241,7 +258,7 @@ class Judge:
             return _KINDS[self.report.kind][1], f"kind {self.report.kind}"
         layout = self.layout
         index = layout.block_at(mention.start)
-        section, heading = self._section(index)
+        section, heading = self.section(index)
         if section == "reference":
             return section, f"section {heading}"
         if self._is_link(mention, index):
@@ -289,7 +306,7 @@ class Judge:
 
     # -- the parts ---------------------------------------------------------------------------
 
-    def _section(self, index: int) -> tuple[Stance | None, str]:
+    def section(self, index: int) -> tuple[Stance | None, str]:
         """Stance by the innermost heading that a rule knows; the document's title is none."""
         if index < 0:
             return None, ""
@@ -454,9 +471,11 @@ class Judge:
                 return "recommended", f"column {header}"
             number = layout.blocks[index].table
             if number not in self._tables:
-                words = list(layout.headers.get(number, {}).values())
-                use = any(table["use"].search(w) for w in words)
-                detection = any(table["detection"].search(w) for w in words)
+                heads = list(layout.headers.get(number, {}).values())
+                use = any(table["use"].search(w) for w in heads) or any(
+                    table["mapping"].search(h) for h in layout.path(index)[-1:]
+                )
+                detection = any(table["detection"].search(w) for w in heads)
                 self._tables[number] = "recommended" if detection and not use else None
             if self._tables[number]:
                 return "recommended", "table of detections"

@@ -1,0 +1,28 @@
+"""The rule data of the judging half: scores, words and names of ``rules.toml``."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import tomllib
+from typing import Any, cast
+
+
+@functools.cache
+def rule_data() -> dict[str, Any]:
+    """What ``rules.toml`` holds.
+
+    >>> sorted(rule_data())
+    ['names', 'score', 'services', 'words']
+    """
+    text = importlib.resources.files("ctimine.extract").joinpath("rules.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def scores() -> dict[str, float]:
+    """Rule → base score.
+
+    >>> scores()["subject"] > scores()["main"]
+    True
+    """
+    return cast("dict[str, float]", rule_data()["score"])
