@@ -267,6 +267,14 @@ def test_broken_json_ld_is_passed_over(text):
     assert page(f'<script type="application/ld+json">{text}</script>').title == "Heron at work"
 
 
+def test_an_author_source_names_the_publisher_of_its_reports():
+    page = b'<meta property="og:site_name" content="labs.example"><article><p>Words.</p></article>'
+    snapshot = Snapshot("lab", "a.html", page)
+    assert read(snapshot, Source("lab", publisher="The Lab")).publisher == "The Lab"
+    collector = Source("lab", publisher="The Lab", role="collector")
+    assert read(snapshot, collector).publisher == "labs.example"
+
+
 def test_the_source_names_the_publisher_where_the_document_does_not():
     source = Source(
         "lab", publisher="The Lab", role="collector", reliability="B", tlp="GREEN", labels=("x",)

@@ -381,7 +381,11 @@ def _publisher(case: _Case) -> str:
     origins = ("front matter", "json-ld", "og:site_name", "citation_publisher", "dc.publisher")
     candidates = [*_ranked(case.said.get("publisher", ()), origins)]
     if case.source and case.source.publisher:
-        candidates.append(Fact("publisher", case.source.publisher, "source"))
+        declared = Fact("publisher", case.source.publisher, "source")
+        # Who declares an author source knows whose reports it holds, and under one name; a
+        # collector's documents have publishers of their own.
+        own = case.source.role == "author"
+        candidates.insert(0 if own else len(candidates), declared)
     candidates += _ranked(case.hints.get("publisher", ()), HINT_ORIGINS)
     for fact in candidates:
         value = " ".join(fact.value.split())[:200]
