@@ -1,0 +1,65 @@
+"""One call writes every file of a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import export_world as world
+import pytest
+from test_export_rows import found
+
+from ctimine.errors import ExportError
+from ctimine.export import write_all
+
+ALL = [
+    "bundle.json",
+    "reports.jsonl",
+    "mentions.jsonl",
+    "claims.jsonl",
+    "claims.csv",
+    "layer.json",
+    "summary.md",
+]
+
+
+@pytest.fixture(scope="module")
+def run():
+    return found(world.results())
+
+
+def test_every_file_is_written_and_named(run, tmp_path):
+    paths = write_all(run.graph, tmp_path / "new" / "out", results=run)
+    assert [path.name for path in paths] == ALL
+    assert all(path.stat().st_size > 100 for path in paths)
+
+
+def test_without_results_there_are_no_json_lines(run, tmp_path):
+    names = [path.name for path in write_all(run.graph, tmp_path)]
+    assert names == [name for name in ALL if not name.endswith("jsonl")]
+
+
+def test_a_technique_bounds_all_but_the_json_lines(run, tmp_path):
+    write_all(run.graph, tmp_path, results=run, technique="T1059")
+    bundle = json.loads((tmp_path / "bundle.json").read_text(encoding="utf-8"))
+    techniques = {o["name"] for o in bundle["objects"] if o["type"] == "attack-pattern"}
+    assert techniques == {"PowerShell"}
+    table = (tmp_path / "claims.csv").read_text(encoding="utf-8")
+    assert {row["object"] for row in csv.DictReader(io.StringIO(table))} == {"T1059.001"}
+    layer = json.loads((tmp_path / "layer.json").read_text(encoding="utf-8"))
+    assert [row["techniqueID"] for row in layer["techniques"]] == ["T1059.001"]
+    assert "T1102" not in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert len((tmp_path / "claims.jsonl").read_bytes().splitlines()) == len(run.claims)
+
+
+def test_flavour_and_citations_reach_the_bundle(run, tmp_path):
+    write_all(run.graph, tmp_path, flavour="misp", with_cited=True, technique="T1102")
+    body = (tmp_path / "bundle.json").read_text(encoding="utf-8")
+    assert "misp:galaxy-type" in body
+    assert "attack-cited" in body
+
+
+def test_a_wrong_flavour_is_named(run, tmp_path):
+    with pytest.raises(ExportError, match="sweet"):
+        write_all(run.graph, tmp_path, flavour="sweet")
