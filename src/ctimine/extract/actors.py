@@ -185,7 +185,9 @@ class _Judge:
             )
             found.actor = not found.software
         if not found.actor and not found.software and known.actors and _AGENT.match(after):
-            found.actor = bool(known.software) or known.strong or known.implied
+            # a word in capitals among small letters that does something: POLONIUM has used …
+            shouted = hit.quote.isupper() and len(hit.quote) >= 5 and hit.quote in known.forms
+            found.actor = bool(known.software) or known.strong or known.implied or shouted
         return found
 
     def _command(self, hit: Hit[Known]) -> _Found | None:
