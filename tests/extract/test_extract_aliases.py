@@ -56,6 +56,10 @@ STATEMENTS = [
         {"G0016 alias-of name:midnightblizzard"},
     ),
     # not the same
+    (
+        f"Silver Raven, also known as [[a:|Storm-9931]], overlaps with {APT28}.",
+        {"name:silverraven alias-of name:storm9931", "name:silverraven overlaps G0007"},
+    ),
     (f"{APT28} overlaps with {APT29}.", {"G0007 overlaps G0016"}),
     (f"{APT28} shares tooling and servers with {APT29}.", {"G0007 overlaps G0016"}),
     (f"{APT28} is possibly linked to {APT29}.", {"G0007 overlaps G0016 assessed"}),

@@ -218,9 +218,10 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
             yield Statement(None, "alias-of", thing, start, end, names.stance(thing), "alias-list")
         return
     if not _NAMING.search(sentence):
-        yield from _relations(names, start, end)
+        yield from _relations(names, start, end, {})
         return
-    yield from _known_as(names, start, end)
+    known = list(_known_as(names, start, end))
+    yield from known
     if "name" in low or "alias" in low or "design" in low or "moniker" in low or "label" in low:
         for match in _NAME_FOR.finditer(sentence):
             subject = names.name_at(start + match.end(), end)
@@ -263,7 +264,9 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
                 continue
             thing = names.thing(*after, like=a)
             yield Statement(a, "alias-of", thing, start, end, names.stance(thing), "alias-vendor")
-    yield from _relations(names, start, end)
+    yield from _relations(
+        names, start, end, {s.object.start: s.subject for s in known if s.subject is not None}
+    )
 
 
 def _known_as(names: Names, start: int, end: int) -> Iterator[Statement]:
@@ -364,7 +367,10 @@ def _from_parenthesis(names: Names, start: int, end: int) -> Iterator[Statement]
                 )
 
 
-def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
+def _relations(
+    names: Names, start: int, end: int, other_names: dict[int, Thing]
+) -> Iterator[Statement]:
+    """Overlaps and parts; ``other_names`` tell of whom a name beside the subject is a name."""
     sentence = names.text[start:end]
     first = bisect.bisect_left(names.actors, start, key=lambda a: a.start)
     inside = []
@@ -406,10 +412,8 @@ def _relations(names: Names, start: int, end: int) -> Iterator[Statement]:
                 continue
             subject: Thing | None = None
             if befores and not re.search(r"\b(?:the|this) (?:group|actor|cluster)\b", between):
-                subject = thing_of(befores[-1])
-            elif not _SUBJECT_WORD.search(
-                names.text[start:left].rstrip() + " "[:0]
-            ) and not re.search(
+                subject = other_names.get(befores[-1].start) or thing_of(befores[-1])
+            elif not _SUBJECT_WORD.search(names.text[start:left].rstrip()) and not re.search(
                 r"\b(?:the|this) (?:group|actor|cluster|activity)\b",
                 names.text[start:left],
                 re.IGNORECASE,
