@@ -42,7 +42,7 @@ def check(body: bytes, name: str) -> None:
     try:
         report = read(snapshot)
     except ReadError as error:
-        assert error.subject == name
+        assert error.subject == name  # noqa: PT017
         return
     at = 0
     for block in report.blocks:
@@ -101,7 +101,7 @@ def test_any_markup_becomes_a_report_or_a_named_error(parts):
 
 def test_no_bytes_and_no_words_are_an_empty_document():
     for body in (b"", b" \n", b"<html><body></body></html>", b"---\ntitle: x\n---\n"):
-        with pytest.raises(EmptyDocument, match="x.md"):
+        with pytest.raises(EmptyDocument, match=r"x\.md"):
             read(Snapshot("s", "x.md", body))
 
 
@@ -120,7 +120,7 @@ def test_a_fault_inside_a_reader_names_the_item(monkeypatch):
 
 
 def test_an_error_names_the_address_where_there_is_no_item():
-    with pytest.raises(ReadError, match="https://a.example/x"):
+    with pytest.raises(ReadError, match=r"https://a\.example/x"):
         read(Snapshot("s", "", b" ", url="https://a.example/x"))
 
 

@@ -446,24 +446,38 @@ class Sheets:
     def __init__(self, tree: LexborHTMLParser) -> None:
         self._by_name: dict[str, list[tuple[int, int, frozenset[str], dict[str, str]]]] = {}
         self.by_node: dict[int, list[tuple[int, int, dict[str, str]]]] = {}
-        self._looks: dict[tuple[tuple[int, ...], str | None], Look | None] = {}
-        order = 0
-        complex_left = self.MOST_COMPLEX
+        self._looks: dict[tuple[str | tuple[int, ...] | None, ...], Look | None] = {}
+        rules: list[tuple[list[str], dict[str, str]]] = []
         for sheet in tree.css("style"):
             media = (sheet.attributes.get("media") or "all").lower()
-            if media.strip() not in {"all", "screen"} or _inside(sheet, "noscript", "template"):
-                continue
-            for selectors, found in _rules(sheet.text(deep=True)):
-                for selector in selectors:
-                    order += 1
-                    if _COMPOUND.fullmatch(selector):
-                        self._add(selector, order, found)
-                    elif complex_left and _COMPLEX.fullmatch(selector):
-                        complex_left -= 1
-                        weight = _weight(selector)
-                        for node in tree.css(selector):
-                            self.by_node.setdefault(node.mem_id, []).append((weight, order, found))
+            if media.strip() in {"all", "screen"} and not _inside(sheet, "noscript", "template"):
+                rules += _rules(sheet.text(deep=True))
+        if rules:
+            own = {node.attributes.get("style") or "" for node in tree.css("[style]")}
+            self._file(tree, rules, _live([*(r[1] for r in rules), *map(declarations, own)]))
         self.any = bool(self._by_name or self.by_node)
+
+    def _file(
+        self,
+        tree: LexborHTMLParser,
+        rules: list[tuple[list[str], dict[str, str]]],
+        live: frozenset[str],
+    ) -> None:
+        order = 0
+        complex_left = self.MOST_COMPLEX
+        for selectors, found in rules:
+            kept = {name: value for name, value in found.items() if _GROUPS.get(name, "") in live}
+            if not kept:
+                continue
+            for selector in selectors:
+                order += 1
+                if _COMPOUND.fullmatch(selector):
+                    self._add(selector, order, kept)
+                elif complex_left and _COMPLEX.fullmatch(selector):
+                    complex_left -= 1
+                    weight = _weight(selector)
+                    for node in tree.css(selector):
+                        self.by_node.setdefault(node.mem_id, []).append((weight, order, kept))
 
     def _add(self, selector: str, order: int, found: dict[str, str]) -> None:
         names = frozenset(
@@ -479,15 +493,18 @@ class Sheets:
 
         Without the node, rules whose selector has a combinator are left out.
         """
-        own = attributes.get("style")
+        get = attributes.get
+        own = get("style")
         if not self.any and own is None:
             return None
-        rules = self._named(tag, attributes.get("id") or "", attributes.get("class") or "")
         more = self.by_node.get(node.mem_id) if node is not None else None
+        key: tuple[str | tuple[int, ...] | None, ...] = (tag, get("id"), get("class"), own)
         if more:
-            rules = sorted([*rules, *more], key=lambda rule: rule[:2])
-        key = (tuple(order for _, order, _ in rules), own)
+            key = (*key, tuple(order for _, order, _ in more))
         if key not in self._looks:
+            rules = self._named(tag, get("id") or "", get("class") or "")
+            if more:
+                rules = sorted([*rules, *more], key=lambda rule: rule[:2])
             style = _merged(rules, own)
             self._looks[key] = Look(style) if style else None
         return self._looks[key]
@@ -510,6 +527,49 @@ class Sheets:
         if len(found) > 1:
             found.sort(key=lambda rule: rule[:2])
         return found
+
+
+_GROUPS: Final[dict[str, str]] = {
+    name: group
+    for group, names in {
+        "": "-webkit-background-clip -webkit-text-fill-color background background-clip "
+        "background-color background-image color",
+        "clip": "-webkit-clip-path clip clip-path",
+        "content-visibility": "content-visibility",
+        "display": "display",
+        "font": "font font-size",
+        "indent": "text-indent",
+        "margin": "margin-left margin-right margin-top",
+        "opacity": "filter opacity",
+        "place": "bottom inset-inline-start left position right top",
+        "size": "block-size height inline-size line-height max-height max-width overflow "
+        "overflow-x overflow-y width",
+        "transform": "scale transform translate zoom",
+        "visibility": "visibility",
+    }.items()
+    for name in names.split()
+}
+"""Property → the group of those that hide together; colours have the empty name."""
+# (a display that makes a block of a span matters, too: it parts words)
+_MAY_HIDE: Final = re.compile(
+    r"display:(?:none|block|flex|grid|list-item|table)|visibility:(?:hidden|collapse)|content-visibility:hidden|(?:clip|-webkit-clip)"
+    r"|(?:opacity|scale|zoom):[0.]|filter:.*(?:opacity|alpha)"
+    r"|(?:font|font-size):(?:.* )?[0-2.]|text-indent:"
+    r"|(?:left|right|top|bottom|inset-inline-start):-|left:.*(?:vw|vh)|margin-\w+:-"
+    r"|(?:(?:max-)?(?:width|height)|line-height|block-size|inline-size):[01.-]"
+    r"|(?:transform|translate):.*(?:scale|translate|\d)"
+)
+
+
+def _live(all_found: Sequence[Mapping[str, str]]) -> frozenset[str]:
+    """The groups of which some value may hide; rules that set only others need no matching."""
+    live = {""}
+    for found in all_found:
+        for name, value in found.items():
+            group = _GROUPS[name]
+            if group not in live and _MAY_HIDE.match(f"{name}:{value}"):
+                live.add(group)
+    return frozenset(live)
 
 
 def _merged(rules: Sequence[tuple[int, int, dict[str, str]]], own: str | None) -> dict[str, str]:

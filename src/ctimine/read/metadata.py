@@ -64,7 +64,8 @@ _NUMBER: Final = re.compile(
 )
 _JUNK_TITLE: Final = re.compile(
     r"(?:microsoft (?:word|powerpoint) - .*|untitled.*|document\d*|"
-    r"[\w-]+\.(?:docx?|pdf|md|html?|tex|indd|qxd|pptx?)|about:blank|print|slide 1|template|layout \d+)",
+    r"[\w-]+\.(?:docx?|pdf|md|html?|tex|indd|qxd|pptx?)|about:blank|print|slide 1|"
+    r"template|layout \d+)",
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(

@@ -13,6 +13,7 @@ keep the same promises:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -271,7 +272,7 @@ class TextBuilder:
             self.blocks.append(Block(kind, start, end, level=level, path=self._path, note=note))
             self._headings.append((level, text))
             self._path = (*self._path, text)
-            self._sources = any(_SOURCES.fullmatch(title) for title in self._path)
+            self._sources = any(map(_names_sources, self._path))
             return
         self.blocks.append(Block(kind, start, end, level=level, path=self._path, note=note))
 
@@ -285,50 +286,45 @@ class TextBuilder:
         spanning: dict[int, tuple[int, Cell]] = {}  # column → rows still to come, cell
         for at_row, row in enumerate(rows):
             line = {column: cell for column, (_, cell) in spanning.items()}
-            spanning = {c: (left - 1, cell) for c, (left, cell) in spanning.items() if left > 1}
+            if spanning:
+                spanning = {c: (n - 1, cell) for c, (n, cell) in spanning.items() if n > 1}
             column = 0
             for item in row:
                 cell = item if isinstance(item, Cell) else Cell(item)
                 while column in line:
                     column += _width(line[column])
                 line[column] = cell
-                repeated = cell.rows > 1 and len(str(cell.words)) <= REPEATED_CELL
-                if repeated and len(spanning) < SPANNING_CELLS:
+                if (
+                    cell.rows > 1
+                    and len(spanning) < SPANNING_CELLS
+                    and len(str(cell.words)) <= REPEATED_CELL
+                ):
                     spanning[column] = (cell.rows - 1, cell)
                 column += _width(cell)
-            self._row(number, at_row, sorted(line.items(), key=lambda pair: pair[0]))
+            self._row(number, at_row, line)
         if self._last == f"table {number}":
             self._tables += 1
 
-    def _row(self, table: int, row: int, line: list[tuple[int, Cell]]) -> None:
-        first = True
-        at = 0
-        for column, cell in line:
-            separator = "\t" * max(column - at, 1) if not first else None
+    def _row(self, table: int, row: int, line: dict[int, Cell]) -> None:
+        name = f"table {table}"
+        at = -1
+        for column in sorted(line):
+            cell = line[column]
             words = cell.words if isinstance(cell.words, Words) else Words(cell.words)
-            if not words and not words.links:
-                continue
-            if separator is None:
-                separator = "\n" if self._last == f"table {table}" else "\n\n"
+            if at >= 0:
+                separator = "\t" * max(column - at, 1)
+            else:
+                separator = "\n" if self._last == name else "\n\n"
             span = self._write(words, separator)
             if span is None:
                 continue
-            start, end, _ = span
             self.blocks.append(
                 Block(
-                    "table_cell",
-                    start,
-                    end,
-                    path=self._path,
-                    table=table,
-                    row=row,
-                    column=column,
-                    header=cell.header,
+                    "table_cell", span[0], span[1], 0, self._path, table, row, column, cell.header
                 )
             )
-            first = False
             at = column
-            self._last = f"table {table}"
+            self._last = name
 
     def _write(self, words: Words, separator: str) -> tuple[int, int, str] | None:
         whole = str(words)
@@ -337,7 +333,6 @@ class TextBuilder:
             for _, _, url in words.links:
                 self.links.append(Link(self._length, self._length, url))
             return None
-        lead = len(whole) - len(whole.lstrip())
         if self._length:
             self._parts.append(separator)
             self._length += len(separator)
@@ -345,6 +340,7 @@ class TextBuilder:
         end = start + len(text)
         self._parts.append(text)
         self._length = end
+        lead = len(whole) - len(whole.lstrip()) if words.links else 0
         for a, b, url in words.links:
             a, b = max(a - lead, 0), min(max(b - lead, 0), len(text))  # noqa: PLW2901
             a = min(a, b)  # noqa: PLW2901
@@ -371,6 +367,11 @@ class TextBuilder:
             kind,
             tuple(warnings),
         )
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_sources(title: str) -> bool:
+    return bool(_SOURCES.fullmatch(title))
 
 
 def _width(cell: Cell) -> int:
