@@ -128,7 +128,7 @@ class Internet:
             raise httpcore.ConnectError("no such name")
         return found
 
-    async def _dial(self, address: str, port: int, timeout: float | None):
+    async def _dial(self, address: str, port: int, timeout: float | None):  # noqa: ASYNC109
         self.dialled.append(address)
         to = {80: self.http_port, 443: self.https_port}.get(port)
         if to is None:
