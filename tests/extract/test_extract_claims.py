@@ -324,6 +324,7 @@ def test_a_mapping_row_names_its_source_and_its_confidence():
         "mapping-row",
     )
     assert claim.said_by == "Vendor May 2020"
+    assert claim.subject_name == "APT29"
     high = claims_of(MAPPING.replace("{}", T).replace("Low", "High"), kind="mapping")[0]
     assert claim.score < high.score
 

@@ -545,7 +545,7 @@ class _Finder:
             stance=cast("Stance", stance),
             rule=subject.rule,
             score=round(min(1.0, score), 3),
-            subject_name=thing.name,
+            subject_name=self._name_of(thing),
             object_name=self._name_of(target),
             subject_at=(thing.start, thing.end) if thing.end > thing.start else (),
             object_at=(target.start, target.end) if target.end > target.start else (),
@@ -559,8 +559,8 @@ class _Finder:
             self.found[key] = claim
 
     def _name_of(self, target: Thing) -> str:
-        """The catalogue's name of a technique, the text's name of anything else."""
-        if target.kind != "technique":
+        """The catalogue's name of a technique or of a bare id, the text's name of all else."""
+        if target.kind != "technique" and fold(target.name) != fold(target.key):
             return target.name
         concept = self.catalogue.get(target.key)
         return concept.name if concept is not None else target.name
