@@ -1,8 +1,8 @@
 """Web services that intruders borrow, and in which role: the flagship's own detector.
 
-A service name alone is nothing: people follow each other on messengers, link to code hosts and keep
-files in clouds. A sentence counts when it names a service *and* says what an intruder or its malware
-does with it: keeps the address of the real server there (T1102.001), exchanges orders and results
+A service name alone is nothing: people follow each other on messengers, link to code hosts and
+keep files in clouds. A sentence counts when it names a service *and* says what an intruder or its
+malware does with it: keeps the address of the real server there (T1102.001), exchanges orders and results
 (T1102.002), only reads orders (T1102.003), hosts what it downloads (T1102), or carries data out
 (T1567 and its sub-techniques). Services and roles are data: ``services.toml``,
 ``service_roles.toml``.
@@ -23,6 +23,8 @@ from ctimine.model import Mention, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ahocorasick_rs import AhoCorasick
 
 _ACTING: Final = re.compile(
     # who borrows the service: an intruder or a piece of malware, by an ordinary word …
@@ -49,12 +51,21 @@ _NAMED_ACTOR: Final = re.compile(
 _ADVICE: Final = re.compile(
     r"\b(?:follow us|join us|contact us|our (?:telegram|slack|discord|github|twitter|channel|"
     r"newsletter|community|customers|repository|repo)|subscribe|reach us|find us|sign up|register "
-    r"now|share (?:this|on)|read more on|see our|available (?:for|on|from) (?:download )?(?:on |at )?"
-    r"(?:our|github)|integrat\w+ with|supports? integrations?|privacy policy|terms of (?:service|use)|"
+    r"now|share (?:this|on)|read more on|see our|available (?:for|on|from) (?:download )?"
+    r"(?:on |at )?(?:our|github)|integrat\w+ with|supports? integrations?|privacy policy|"
+    r"terms of (?:service|use)|"
     r"download (?:the|our) (?:report|app|paper)|press release|stars? on)\b",
     re.IGNORECASE,
 )
-_DEFANGED: Final = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)", re.IGNORECASE)
+_POSING: Final = re.compile(
+    # the service's name is worn, not used: a file, task or page that looks like it
+    r"\b(?:named (?:after|as|like)|mimic\w*|imitat\w+|impersonat\w+|masquerad\w+|spoof\w*|"
+    r"disguised as|posing as|pos(?:es|ed) as|pretend\w* to be|fake|lookalike|look-alike|typo-?squat\w*)"
+    r"\b(?!.{0,200}\b(?:C2|C&C|command[- ]and[- ]control|commands|dead[- ]drop)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_DOT_AND_WORD: Final = re.compile(r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))\w")
+_PROSE: Final = frozenset({"paragraph", "list_item", "quote", "table_cell"})
 _URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+", re.IGNORECASE)
 _GENERIC: Final = re.compile(
     r"\b(?:legitimate|public|third-party|popular|well-known|free|trusted|social|cloud|paste|"
@@ -138,16 +149,18 @@ def services_in(text: str, start: int = 0, end: int | None = None) -> list[tuple
     [('api[.]telegram[.]org', 'telegram'), ('Pastebin', 'pastebin')]
     """
     end = len(text) if end is None else end
-    pattern, keys = _names()
+    part = text[start:end]
+    automaton, keys = _names()
     found: list[tuple[int, int, str]] = []
-    for match in pattern.finditer(text, start, end):
-        key = keys[_DEFANGED.sub(".", match.group()).lower()]
-        service = services()[key]
-        if service.needs_context and not _has_context(text, match.start(), match.end()):
+    for number, a, b in automaton.find_matches_as_indexes(part):
+        key, is_host = keys[number]
+        if not _bounded(part, a, b, is_host=is_host):
             continue
-        if _in_address_path(text, match.start()):
+        if services()[key].needs_context and not _has_context(part, a, b):
             continue
-        found.append((match.start(), match.end(), key))
+        if _in_address_path(part, a):
+            continue
+        found.append((start + a, start + b, key))
     return found
 
 
@@ -165,11 +178,15 @@ def find_services(report: Report) -> tuple[Mention, ...]:
     """
     if report.language and not report.language.startswith("en"):
         return ()
-    if not _likely(report.text):
+    likely = sorted(
+        {a for a, _, _ in services_in(report.text)}
+        | {match.start() for match in _GENERIC.finditer(report.text)}
+    )
+    if not likely:  # most reports name no service
         return ()
     layout = Layout(report)
     found: list[Mention] = []
-    for start, end in _passages(layout):
+    for start, end in _passages(layout, likely):
         judged = judge_sentence(report.text[start:end])
         if judged is None:
             continue
@@ -214,7 +231,7 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
     named = services_in(sentence)
     if not named and not _GENERIC.search(sentence):
         return None
-    if _ADVICE.search(sentence):
+    if _ADVICE.search(sentence) or _POSING.search(sentence):
         return None
     plain = _URL.sub(" ", sentence)
     if not _ACTING.search(plain) and not _NAMED_ACTOR.search(plain):
@@ -232,43 +249,54 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
     return None
 
 
-def _passages(layout: Layout) -> Iterator[tuple[int, int]]:
-    for index, block in enumerate(layout.blocks):
-        if block.kind in {"paragraph", "list_item", "quote", "table_cell"}:
-            yield from layout.sentences(index)
-
-
-def _likely(text: str) -> bool:
-    """Whether any sentence can match at all: most reports name no service."""
-    return bool(_names()[0].search(text) or _GENERIC.search(text))
+def _passages(layout: Layout, likely: list[int]) -> Iterator[tuple[int, int]]:
+    """The sentences that hold at least one of the places, in order."""
+    last = (-1, -1)
+    for offset in likely:
+        index = layout.block_at(offset)
+        if index < 0 or layout.blocks[index].kind not in _PROSE:
+            continue
+        sentence = layout.sentence_at(offset)
+        if sentence != last:
+            yield sentence
+        last = sentence
 
 
 @functools.cache
-def _names() -> tuple[re.Pattern[str], dict[str, str]]:
-    """One pattern over all names and hosts, longest first, and what each stands for."""
-    keys: dict[str, str] = {}
-    words: list[str] = []
-    hosts: list[str] = []
+def _names() -> tuple[AhoCorasick, list[tuple[str, bool]]]:
+    """An automaton over names and hosts, and for each pattern its service and whether a host."""
+    from ahocorasick_rs import AhoCorasick, MatchKind
+
+    keys: dict[str, tuple[str, bool]] = {}
     for service in services().values():
         for name in service.names:
-            keys.setdefault(name.lower(), service.key)
+            head, space, rest = name.partition(" ")
             # reports write inner capitals as they like: GitHub, Github; YouTube, Youtube
-            words += [name, name[0].upper() + name[1:].lower()] if " " not in name else [name]
-            if " " in name:
-                head, _, rest = name.partition(" ")
-                words.append(f"{head.capitalize()} {rest}")
+            for written in (name, head[0].upper() + head[1:].lower() + space + rest):
+                keys.setdefault(written, (service.key, False))
         for host in service.hosts:
-            keys.setdefault(host, service.key)
-            hosts.append(host)
-    dot = r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))"
-    by_length = sorted(set(words), key=lambda word: (-len(word), word))
-    names = "|".join(re.escape(word) for word in by_length)
-    addresses = "|".join(
-        dot.join(re.escape(part) for part in host.split("."))
-        for host in sorted(set(hosts), key=lambda host: (-len(host), host))
-    )
-    pattern = re.compile(rf"(?<![\w@])(?:(?:{addresses})(?![\w-]|{dot}\w)|(?:{names})(?!\w|\.\w))")
-    return pattern, keys
+            keys.setdefault(host, (service.key, True))
+            for dot in ("[.]", "(.)", "{.}", "[dot]", "(dot)"):
+                keys.setdefault(host.replace(".", dot), (service.key, True))
+                front, _, top = host.rpartition(".")
+                keys.setdefault(f"{front}{dot}{top}", (service.key, True))
+    patterns = sorted(keys)
+    automaton = AhoCorasick(patterns, matchkind=MatchKind.LeftmostLongest)
+    return automaton, [keys[pattern] for pattern in patterns]
+
+
+def _bounded(text: str, start: int, end: int, *, is_host: bool) -> bool:
+    """Whether a name or host stands by itself: no letter, no longer host, no mail address."""
+    before = text[start - 1 : start]
+    if before.isalnum() or before in {"_", "@"} or (is_host and before == "-"):
+        return False
+    after = text[end : end + 7]
+    if not is_host and after.startswith("s"):
+        after = after[1:]  # Telegram channels, S3 buckets
+    if after[:1].isalnum() or after.startswith("_"):
+        return False
+    longer = _DOT_AND_WORD.match(after)
+    return not longer and not (is_host and after.startswith("-"))
 
 
 def _has_context(text: str, start: int, end: int) -> bool:
