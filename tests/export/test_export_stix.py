@@ -18,8 +18,9 @@ import stix2
 
 from ctimine.errors import ExportError
 from ctimine.export import to_stix, to_stix_bytes
-from ctimine.export.stix import EPOCH, MITRE, MITRE_STATEMENT, stix_time
+from ctimine.export.stix_parts import EPOCH, MITRE, MITRE_STATEMENT, stix_time
 from ctimine.graph import build_graph
+from ctimine.graph.questions import around
 
 ATTACK = world.ATTACK
 GRAPH = world.graph()
@@ -37,7 +38,7 @@ def misp():
 
 @pytest.fixture(scope="module")
 def cited():
-    return to_stix(GRAPH, with_cited=True)
+    return to_stix(around(GRAPH, "T1102"), with_cited=True)
 
 
 def of(*results, **options):
@@ -570,6 +571,15 @@ def test_a_use_that_is_mined_and_cited_is_one_relationship(cited, bundle):
     assert world.edge(cited, "Turla", "Web Service") == mined
 
 
+def test_cited_groups_share_no_name_with_actors_of_ours():
+    alias = ATTACK["G0050"].aliases[0]  # of a group that is cited for T1102 and not mined here
+    results = make.uses("a", "name:x", "T1102", subject_name=alias)
+    bundle = to_stix(around(build_graph([results], ATTACK), "T1102"), with_cited=True)
+    actors = world.objects(bundle, "intrusion-set")
+    names = [name for actor in actors for name in {actor.name, *actor.get("aliases", [])}]
+    assert len(names) == len(set(names))
+
+
 # the whole
 
 
@@ -644,12 +654,12 @@ def test_a_long_passage_is_cut_in_the_note():
 
 
 def test_order_of_input_does_not_change_a_byte():
-    expected = to_stix_bytes(to_stix(GRAPH, with_cited=True))
+    expected = to_stix_bytes(to_stix(around(GRAPH, "T1102"), with_cited=True))
     for seed in range(3):
         shuffled = world.results()
         random.Random(seed).shuffle(shuffled)
         shuffled = [(r, m, tuple(reversed(c))) for r, m, c in shuffled]
-        graph = build_graph(shuffled, ATTACK)
+        graph = around(build_graph(shuffled, ATTACK), "T1102")
         assert to_stix_bytes(to_stix(graph, with_cited=True)) == expected
 
 
@@ -657,10 +667,12 @@ HASH_SEED_CODE = """
 import sys
 sys.path[:0] = sys.argv[1:]
 import export_world as world
+from ctimine.graph.questions import around
 from ctimine.export import layer_bytes, to_csv, to_markdown, to_navigator_layer, to_stix, to_stix_bytes
 graph = world.graph()
 for flavour in ("plain", "misp"):
-    sys.stdout.buffer.write(to_stix_bytes(to_stix(graph, flavour=flavour, with_cited=True)))
+    part = around(graph, "T1102")
+    sys.stdout.buffer.write(to_stix_bytes(to_stix(part, flavour=flavour, with_cited=True)))
 sys.stdout.buffer.write(to_csv(graph).encode() + to_markdown(graph).encode())
 sys.stdout.buffer.write(layer_bytes(to_navigator_layer(graph)))
 """
