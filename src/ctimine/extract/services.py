@@ -2,9 +2,9 @@
 
 A service name alone is nothing: people follow each other on messengers, link to code hosts and
 keep files in clouds. A sentence counts when it names a service *and* says what an intruder or its
-malware does with it: keeps the address of the real server there (T1102.001), exchanges orders and results
-(T1102.002), only reads orders (T1102.003), hosts what it downloads (T1102), or carries data out
-(T1567 and its sub-techniques). Services and roles are data: ``services.toml``,
+malware does with it: keeps the address of the real server there (T1102.001), exchanges orders and
+results (T1102.002), only reads orders (T1102.003), hosts what it downloads (T1102), or carries data
+out (T1567 and its sub-techniques). Services and roles are data: ``services.toml``,
 ``service_roles.toml``.
 """
 
@@ -60,7 +60,7 @@ _ADVICE: Final = re.compile(
 _POSING: Final = re.compile(
     # the service's name is worn, not used: a file, task or page that looks like it
     r"\b(?:named (?:after|as|like)|mimic\w*|imitat\w+|impersonat\w+|masquerad\w+|spoof\w*|"
-    r"disguised as|posing as|pos(?:es|ed) as|pretend\w* to be|fake|lookalike|look-alike|typo-?squat\w*)"
+    r"disguised as|posing as|pos(?:es|ed) as|pretend\w* to be|lookalike|look-alike)"
     r"\b(?!.{0,200}\b(?:C2|C&C|command[- ]and[- ]control|commands|dead[- ]drop)\b)",
     re.IGNORECASE | re.DOTALL,
 )
