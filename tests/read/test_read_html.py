@@ -285,6 +285,7 @@ def test_furniture_goes_from_a_page_that_marks_no_article():
         '<div class="sidebar"><table><tr><th>ID<th>Use<tr><td>T1<td>kept</table></div>',
         "<footer><h2>References</h2><ol><li>kept</ol></footer>",
         "<header><p>kept</p></header>",
+        "<aside class='technique-map'><a href='/T1102'>kept</a></aside>",
     ],
 )
 def test_what_only_sounds_like_furniture_stays(markup):

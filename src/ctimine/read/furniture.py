@@ -181,15 +181,13 @@ class Page:
             return False
         if found.why in {"header", "aside"} and not found.within:
             return True
-        if found.why == "header":
-            return False
+        if found.why in {"header", "aside"}:
+            return False  # inside the article: its title, a note, a box of mapped techniques
         pieces = self.pieces[found.start : found.end]
         tables = any(piece.rows is not None and len(piece.rows) > 1 for piece in pieces)
         if found.why == "footer":
             headings = any(piece.kind == "heading" for piece in pieces)
             return not (found.within and (headings or tables))
-        if found.why == "aside":
-            return not tables and sum(piece.linked for piece in pieces) * 2 > size
         return not tables and not any(_is_top(piece) for piece in pieces)
 
     def _bounds(self) -> tuple[int, int]:

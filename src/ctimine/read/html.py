@@ -141,13 +141,6 @@ class Piece:
     rows: list[list[Cell]] | None = None
     size: int = 0
 
-    @property
-    def linked(self) -> int:
-        """How many characters are the words of links."""
-        if not self.heard.targets:
-            return 0
-        return sum(end - start for start, end, _ in self.heard.words().links)
-
 
 @dataclasses.dataclass(slots=True)
 class _Table:
