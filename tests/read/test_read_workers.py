@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ctimine.errors import BrokenDocument, BudgetExceeded
+from ctimine.errors import BrokenDocument, BudgetExceeded, CtimineError
 from ctimine.read.guard import Workers, attempt
 
 
@@ -79,6 +79,17 @@ def test_a_hostile_document_ends_named_and_alone(item, kind, words):
     assert words in str(error)
     assert str(error).startswith(f"{item}: ")
     assert rows == {name: f"{name}!" for name in "abcd"}
+
+
+def unbuildable():
+    raise KeyError("rules.toml")
+
+
+def test_work_that_cannot_be_built_is_said_with_its_reason():
+    reason = r"cannot run: KeyError: 'rules\.toml'"
+    pool = Workers(unbuildable, subject=str, size=len)
+    with pool as workers, pytest.raises(CtimineError, match=reason):
+        workers.one("a")
 
 
 def test_a_generator_is_drawn_only_a_window_ahead():

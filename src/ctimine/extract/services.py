@@ -54,6 +54,8 @@ _ADVICE: Final = re.compile(
     r"now|share (?:this|on)|read more on|see our|available (?:for|on|from) (?:download )?"
     r"(?:on |at )?(?:our|github)|integrat\w+ with|supports? integrations?|privacy policy|"
     r"terms of (?:service|use)|"
+    r"(?:researchers?|analysts?|vendors?|experts?|we|users?) (?:\w+ ){0,2}"
+    r"(?:tweet|post|shar|publish|disclos|warn|announc)\w*|tweet(?:s|ed)? (?:by|from) |"
     r"download (?:the|our) (?:report|app|paper)|press release|stars? on)\b",
     re.IGNORECASE,
 )
@@ -65,6 +67,9 @@ _POSING: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _DOT_AND_WORD: Final = re.compile(r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))\w")
+_NEED_A_PAGE: Final = frozenset({"dead-drop", "one-way", "one-way-named", "bidirectional"})
+_HOLD_NO_MESSAGE: Final = frozenset({"cdn", "collector", "dynamic-dns", "shortener", "tunnel"})
+"""Kinds of services that relay or count; nobody can leave an address or an order there."""
 _PROSE: Final = frozenset({"paragraph", "list_item", "quote", "table_cell"})
 _URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+", re.IGNORECASE)
 _GENERIC: Final = re.compile(
@@ -243,6 +248,8 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
         if role.categories and not role.categories & categories:
             continue
         if not named and role.name not in {"dead-drop", "bidirectional", "one-way", "hosting"}:
+            continue
+        if categories and role.name in _NEED_A_PAGE and categories <= _HOLD_NO_MESSAGE:
             continue
         if role.pattern.search(sentence) and not (role.unless and role.unless.search(sentence)):
             return role, named

@@ -142,7 +142,7 @@ class Workers(Generic[Item, Result]):
             return BudgetExceeded(f"took longer than {self.seconds:g} s", subject=subject)
         except ProcessExpired as error:
             return BrokenDocument(f"ended its process: {_ended(error.exitcode)}", subject=subject)
-        except BrokenProcessPool as error:  # no document's fault
+        except (_Unable, BrokenProcessPool) as error:  # no document's fault
             raise CtimineError(f"worker processes cannot run: {error}") from error
         except MemoryError:  # while the result was packed for its way back
             result = None
@@ -278,7 +278,10 @@ def _start(
     global _work  # noqa: PLW0603 (a worker process has one work)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # What the work needs once comes before the bounds and the clock: it is not the document's.
-    _work = build(*arguments)
+    try:
+        _work = build(*arguments)
+    except Exception as error:  # noqa: BLE001 (told by the first item: an initialiser cannot)
+        _work = _unable(f"{type(error).__name__}: {error}")
     # A worker is told to end only when it holds no lock, so nothing is lost by ending at once, and
     # libraries that never return to Python end too.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -290,6 +293,17 @@ def _start(
     for name, bound in (("RLIMIT_DATA", limit), ("RLIMIT_CORE", 0)):
         with contextlib.suppress(AttributeError, OSError, ValueError):
             resource.setrlimit(getattr(resource, name), (bound, bound))
+
+
+class _Unable(Exception):
+    """The work of a worker process could not be built."""
+
+
+def _unable(why: str) -> Callable[[Any], Any]:
+    def work(_: Any) -> Any:
+        raise _Unable(why)
+
+    return work
 
 
 def _reading() -> Callable[[tuple[Snapshot, Source | None]], Report]:
@@ -330,7 +344,7 @@ def attempt(work: Callable[[Item], Result], item: Item, subject: str) -> Result 
         return work(item)
     except CtimineError as error:
         return type(error)(error.message, subject=error.subject)
-    except MemoryError:
+    except (MemoryError, _Unable):
         raise
     except RecursionError:
         return BrokenDocument("nested too deeply", subject=subject)
