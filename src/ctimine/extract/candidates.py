@@ -94,6 +94,7 @@ def squash(text: str) -> Folded:
     return Folded(mapped[kept].tobytes().decode("utf-32-le"), offsets[kept])
 
 
+_LEADS: Final = (" ", "\n", "\t", "(", "`", '"', "'", "“", "/", "\\", "*", "|", ">", ",")
 Entry = TypeVar("Entry")
 
 
@@ -137,7 +138,9 @@ class Lexicon(Generic[Entry]):
                 continue
             if len(folded.text) < short and folded.text.isascii():
                 for form in {written, written.upper(), written.capitalize(), written.lower()}:
-                    exact.setdefault(form, entry)
+                    # "at" stands inside half of all words, so the mark before it is looked for, too
+                    for lead in _LEADS if form.islower() else ("",):
+                        exact.setdefault(lead + form, entry)
                 continue
             key = keys.setdefault(folded.text, _Key(entry, set(), set()))
             breaks, humps = _breaks(written, folded)
@@ -145,6 +148,7 @@ class Lexicon(Generic[Entry]):
             key.humps |= humps
         self._keys = list(keys.values())
         self._exact = list(exact.values())
+        self._led = [form[0] in _LEADS for form in exact]
         kind = ahocorasick_rs.Implementation.DFA
         self._folded: Any = ahocorasick_rs.AhoCorasick(list(keys), implementation=kind)
         self._raw: Any = ahocorasick_rs.AhoCorasick(list(exact), implementation=kind)
@@ -165,7 +169,8 @@ class Lexicon(Generic[Entry]):
                 continue
             hits.append(Hit(start, end, text[start:end], key.entry))
         raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
-        for index, start, end in self._raw.find_matches_as_indexes(raw, overlapping=True):
+        for index, first, end in self._raw.find_matches_as_indexes(raw, overlapping=True):
+            start = first + self._led[index]
             if at_boundaries(text, start, end):
                 hits.append(Hit(start, end, text[start:end], self._exact[index]))
         hits.sort(key=lambda hit: (hit.start, -hit.end))
@@ -250,6 +255,7 @@ _ENDING: Final = re.compile(
     r"app|cloud|live|pro|su|in|eu)\b(?!\.\w)",
     re.IGNORECASE,
 )
+_REACH: Final = 300  # characters on each side that an address is looked for in
 _SLUG: Final = re.compile(r"[\W_]*[a-z0-9]+(?:[-_][a-z0-9]+){3,}[\W_]*")
 
 
@@ -260,27 +266,27 @@ def is_address(text: str, start: int, end: int) -> bool:
     >>> [is_address(text, at, at + 5) for at in (22, 40, 55)]
     [True, True, False]
     """
-    left = start
-    while left and start - left < 300 and not text[left - 1].isspace():
-        left -= 1
-    right = end
-    while right < len(text) and right - end < 300 and not text[right].isspace():
-        right += 1
-    if left == start and right - end <= 1:
+    head, tail = text[max(0, start - _REACH) : start], text[end : end + _REACH]
+    before = head.split()[-1] if head and not head[-1].isspace() else ""
+    after = tail.split(maxsplit=1)[0] if tail and not tail[0].isspace() else ""
+    if not before and len(after) <= 1:
         return False
-    token = text[left:right]
-    before = token[: start - left]
+    token = before + text[start:end] + after
     if before.endswith("@") or ("@" in token and re.search(r"\w@[\w-]+\[?\.", token)):
         return True
     if _ENDING.match(text, end):
         return True
-    if before and (_URL.search(before) or _PATH.search(token) or re.search(r"\]\([^)]*$", before)):
+    if ("/" in before or "\\" in token or "%" in token or "." in before) and (
+        _URL.search(before) or _PATH.search(token)
+    ):
+        return True
+    if "](" in before and ")" not in before.rpartition("](")[2]:
         return True
     if before and re.search(r"\w\[?\.\]?$", before):
         return True
     if "-" not in token and "_" not in token:
         return False
-    part = before.rpartition("/")[2] + token[start - left :].partition("/")[0]
+    part = before.rpartition("/")[2] + token[len(before) :].partition("/")[0]
     return bool(_SLUG.fullmatch(part))
 
 
@@ -296,3 +302,15 @@ def outermost(hits: Iterable[Hit[Entry]]) -> Iterator[Hit[Entry]]:
         if hit.end > reached:
             yield hit
             reached = hit.end
+
+
+def covered(text: str, spans: Iterable[tuple[int, int]]) -> bytearray:
+    """One byte a character, 1 where a span covers it: ``find(1, start, end)`` asks for overlap.
+
+    >>> covered("abcdef", [(1, 3)]).find(1, 3, 6)
+    -1
+    """
+    mask = bytearray(len(text))
+    for start, end in spans:
+        mask[start:end] = b"\x01" * (end - start)
+    return mask

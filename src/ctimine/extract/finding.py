@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ctimine.attack import Catalogue
 from ctimine.extract.actors import find_names
-from ctimine.extract.candidates import Hit
+from ctimine.extract.candidates import Hit, covered
 from ctimine.extract.ids import find_ids
 from ctimine.extract.lexicon import Known, find_known
 from ctimine.extract.schemes import find_scheme_names
@@ -65,17 +65,9 @@ def _techniques(
 def _actors(report: Report, ids: list[Mention], hits: list[Hit[Known]]) -> list[Mention]:
     written = [mention for mention in ids if mention.kind not in {"technique", "tactic"}]
     names = find_names(report, hits, written)
-    # A link whose words name the same kind of thing says nothing more than they do.
-    spans = [(m.start, m.end, m.kind) for m in names]
-    written = [
-        mention
-        for mention in written
-        if mention.rule != "link"
-        or not any(
-            kind == mention.kind and start < mention.end and mention.start < end
-            for start, end, kind in spans
-        )
-    ]
+    # A link whose words name something already says nothing more than they do.
+    mask = covered(report.text, ((m.start, m.end) for m in names))
+    written = [m for m in written if m.rule != "link" or mask.find(1, m.start, m.end) < 0]
     return [*written, *names, *find_scheme_names(report, [*ids, *names])]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import ahocorasick_rs
 
-from ctimine.extract.candidates import SURROGATES, is_address
+from ctimine.extract.candidates import SURROGATES, covered, is_address
 from ctimine.model import Mention, Report
 
 _SCHEMES: Final = {
@@ -76,6 +76,40 @@ _SCHEME_NEAR: Final = re.compile(
 )
 
 
+_MOST: Final = 40  # coined names of one report; each costs a search over its text
+_TOOLS: Final = (
+    r"(?:malware|backdoor|trojan|stealer|loader|implant|framework|botnet|miner|RAT\b|"
+    r"ransomware(?! (?:gang|group|operators|affiliates|crew)))"
+)
+_COINED: Final = r"[A-Z][a-z]+(?:[A-Z][a-z]+)+\d?"
+_BEFORE: Final = re.compile(
+    rf"(?<![\w./\\@#-])({_COINED})(?:['’]s)? (?:(?:ransomware|hacking|threat|cybercrime|"
+    rf"extortion|APT|"
+    r"espionage) )?$"
+)
+_AFTER: Final = re.compile(
+    rf"(?: (?:called|named|known as|dubbed|tracked as))? [\"“'‘]?({_COINED})(?![\w-])"
+)
+_CALLS_AFTER: Final = ("gang", "operators", "affiliates", "hackers", "crew")
+_CALLS_BEFORE: Final = (
+    "gang",
+    "threat actor",
+    "threat group",
+    "hacking group",
+    "ransomware group",
+    "APT group",
+    "adversary",
+)
+_NOT_COINED: Final = frozenset(
+    """
+    PowerShell JavaScript GitHub GitLab LinkedIn WhatsApp YouTube FaceBook OpenAI ChatGPT MacOS
+    WordPress AnyDesk TeamViewer SolarWinds FireEye CrowdStrike SentinelOne ProofPoint FortiGuard
+    BleepingComputer VirusTotal AlienVault ReliaQuest RiskIQ ThreatConnect SecureWorks ClearSky
+    QuoIntelligence ThreatLabz MalwareBytes PayPal DigitalOcean SharePoint OneDrive VMware ESXi
+    """.split()  # noqa: SIM905
+)
+
+
 def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]:
     """Names that follow a vendor's naming scheme and that the catalogue does not have.
 
@@ -85,7 +119,7 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
     """
     text = report.text
     raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
-    spans = sorted((m.start, m.end) for m in taken)
+    mask = covered(text, ((m.start, m.end) for m in taken))
     found = {}
     for index, at, stop in _triggers().find_matches_as_indexes(raw):
         if index < len(_SCHEMES):
@@ -96,7 +130,7 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
             start, end = (first.start(), stop) if first else (0, 0)
             if first and not _is_taxonomy(text, start, at, end):
                 continue
-        if not end or any(a < end and start < b for a, b in spans) or is_address(text, start, end):
+        if not end or mask.find(1, start, end) >= 0 or is_address(text, start, end):
             continue
         quote = text[start:end]
         found[start] = Mention(
@@ -111,31 +145,47 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
             score=0.8,
             name=quote,
         )
-    return [
-        *found.values(),
-        *_introduced(report, [*spans, *((m.start, m.end) for m in found.values())]),
-    ]
+    for mention in found.values():
+        mask[mention.start : mention.end] = b"\x01" * (mention.end - mention.start)
+    return [*found.values(), *_introduced(report, mask)]
 
 
-def _introduced(report: Report, spans: list[tuple[int, int]]) -> Iterator[Mention]:
+def _callings(text: str) -> Iterator[tuple[str, int, int]]:
+    """Coined names beside a word such as *gang*, with their offsets."""
+    raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
+    words, automaton = _calls()
+    for index, start, end in automaton.find_matches_as_indexes(raw):
+        if words[index] in _CALLS_AFTER:
+            match = _BEFORE.search(text, max(0, start - 60), start)
+            if match and not text[end : end + 1].isalnum():
+                yield match.group(1), *match.span(1)
+        if words[index] in _CALLS_BEFORE:
+            match = _AFTER.match(text, end)
+            if match:
+                yield match.group(1), *match.span(1)
+
+
+@functools.cache
+def _calls() -> tuple[list[str], Any]:
+    words = sorted({*_CALLS_AFTER, *_CALLS_BEFORE})
+    return words, ahocorasick_rs.AhoCorasick(words)
+
+
+def _introduced(report: Report, mask: bytearray) -> Iterator[Mention]:
     """Coined names that the text calls a gang, and all other places where they stand."""
     text = report.text
     called = Counter(
         name
-        for match in _CALLED.finditer(text)
-        for name in (match.group("before") or match.group("after"),)
-        if name not in _NOT_COINED
-        and not any(a < match.end() and match.start() < b for a, b in spans)
-        and not is_address(text, match.start(), match.end())
+        for name, start, end in _callings(text)
+        if name not in _NOT_COINED and mask.find(1, start, end) < 0
     )
-    for name, times in sorted(called.items()):
+    for name, times in sorted(called.items(), key=lambda item: (-item[1], item[0]))[:_MOST]:
         if times < len(re.findall(rf"(?<!\w){re.escape(name)} {_TOOLS}", text)):
             continue  # the name of a malware that somebody operates
         places = [
             m
             for m in re.finditer(rf"(?<![\w./\\@#-]){re.escape(name)}(?!\w|\.\w|-\w)", text)
-            if not any(a < m.end() and m.start() < b for a, b in spans)
-            and not is_address(text, *m.span())
+            if mask.find(1, *m.span()) < 0 and not is_address(text, *m.span())
         ]
         if len(places) < 2:
             continue
@@ -151,27 +201,6 @@ def _introduced(report: Report, spans: list[tuple[int, int]]) -> Iterator[Mentio
                 score=0.7,
                 name=name,
             )
-
-
-_TOOLS: Final = (
-    r"(?:malware|backdoor|trojan|stealer|loader|implant|framework|botnet|miner|RAT\b|"
-    r"ransomware(?! (?:gang|group|operators|affiliates|crew)))"
-)
-_COINED: Final = r"[A-Z][a-z]+(?:[A-Z][a-z]+)+\d?"
-_CALLED: Final = re.compile(
-    rf"(?<![\w./\\@#-])(?P<before>{_COINED})(?:['’]s)? (?:ransomware |hacking |threat |cybercrime |"
-    r"extortion |APT |espionage )?(?:gang|operators|affiliates|hackers|crew)\b"
-    rf"|\b(?:gang|threat actor|threat group|hacking group|ransomware group|APT group|adversary)"
-    rf"(?: (?:called|named|known as|dubbed|tracked as))? [\"“'‘]?(?P<after>{_COINED})(?![\w-])"
-)
-_NOT_COINED: Final = frozenset(
-    """
-    PowerShell JavaScript GitHub GitLab LinkedIn WhatsApp YouTube FaceBook OpenAI ChatGPT MacOS
-    WordPress AnyDesk TeamViewer SolarWinds FireEye CrowdStrike SentinelOne ProofPoint FortiGuard
-    BleepingComputer VirusTotal AlienVault ReliaQuest RiskIQ ThreatConnect SecureWorks ClearSky
-    QuoIntelligence ThreatLabz MalwareBytes PayPal DigitalOcean SharePoint OneDrive VMware ESXi
-    """.split()  # noqa: SIM905
-)
 
 
 @functools.cache

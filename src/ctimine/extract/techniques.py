@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -285,7 +286,7 @@ class _Reader:
             concept = self.catalogue.get(concept_id)
             if concept is None:
                 continue
-            if concept.id in name.concepts or squash(concept.name).text == name.key:
+            if concept.id in name.concepts or _key(concept.name) == name.key:
                 return True
             if concept_id == written[:5] != written:
                 continue  # the parent's own name agrees, its other parts do not
@@ -337,6 +338,11 @@ class _Reader:
         before = self.text[max(0, name.start - 6) : name.start].rstrip(" *_`")
         after = self.text[name.end : name.end + 6].lstrip(" *_`")
         return before[-1:] in {"", "\n", "|"} and after[:1] in {"", "\n", "|"}
+
+
+@functools.lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    return squash(name).text
 
 
 def _written(quote: str) -> str:
