@@ -7,7 +7,6 @@ Never from two names that merely stand near each other: each claim is made by a 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Sequence
 from typing import Final, cast
@@ -20,7 +19,8 @@ from ctimine.extract.attributions import find_attributions
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Layout, Row
 from ctimine.extract.rows import Rows
-from ctimine.extract.rules import rule_data, scores
+from ctimine.extract.rules import scores
+from ctimine.extract.services import services_in
 from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
 
@@ -81,23 +81,19 @@ _EXPLOITS: Final = re.compile(
 _EXPLOITED: Final = re.compile(
     r"\b(?:exploit|abus|weaponi[sz]|leverag|zero-days? used)\w*\b", re.IGNORECASE
 )
+_BORROWED: Final = re.compile(
+    r"\b(?:via|through|over|using|on|to|from|by|abus\w+|used?|leverag\w+) (?:the |a |an |public |"
+    r"legitimate |its |their )*$",
+    re.IGNORECASE,
+)
+_NOT_BORROWED: Final = re.compile(
+    r" (?:icons?|logos?|accounts?|credentials|users?|lures?|themed|logins?|passwords?|servers?|"
+    r"appliances?|vulnerabilit\w+|flaws?|employees|customers)",
+    re.IGNORECASE,
+)
 _AROUND: Final = frozenset(
     {"section", "main", "item-section", "item-main", "heading-section", "heading-main"}
 )
-
-
-@functools.cache
-def _services() -> re.Pattern[str]:
-    names = sorted(rule_data()["services"]["names"], key=len, reverse=True)
-    return re.compile(
-        r"\b(?:via|through|over|using|on|to|from|by|abus\w+|used?|leverag\w+) (?:the |a |an |"
-        r"public |"
-        rf"legitimate |its |their )*(?P<name>{'|'.join(map(re.escape, names))})\b"
-        r"(?! (?:icons?|logos?|accounts?|credentials|users?|lures?|themed|logins?|passwords?|"
-        r"servers?|"
-        r"appliances?|vulnerabilit\w+|flaws?|employees|customers))",
-        re.IGNORECASE,
-    )
 
 
 def find_claims(
@@ -598,8 +594,11 @@ class _Finder:
                 return tool.key
         for service in within(self.services, start, end):
             return service.key
-        match = _services().search(text, start, end)
-        return fold(match.group("name")) if match else ""
+        for a, b, key in services_in(text, start, end):
+            before = text[max(start, a - 40) : a]
+            if _BORROWED.search(before) and not _NOT_BORROWED.match(text, b):
+                return key
+        return ""
 
     def _find_cves(self, mentions: Sequence[Mention]) -> list[Thing]:
         found = [

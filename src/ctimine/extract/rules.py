@@ -13,7 +13,7 @@ def rule_data() -> dict[str, Any]:
     """What ``rules.toml`` holds.
 
     >>> sorted(rule_data())
-    ['names', 'score', 'services', 'words']
+    ['names', 'score', 'words']
     """
     text = importlib.resources.files("ctimine.extract").joinpath("rules.toml").read_text("utf-8")
     return tomllib.loads(text)
