@@ -108,7 +108,7 @@ def test_a_name_of_several_actors_is_settled_by_another_alias():
 
 def test_a_weak_name_counts_in_a_list_with_a_strong_one():
     assert "MERCURY" in quotes("MuddyWater, MERCURY, Seedworm")
-    assert "MERCURY" not in quotes("MERCURY is a planet.")
+    assert "Mercury" not in quotes("Mercury is a planet.")
 
 
 def test_a_weak_name_counts_where_the_same_group_is_named_strongly():
@@ -118,6 +118,16 @@ def test_a_weak_name_counts_where_the_same_group_is_named_strongly():
         )
         == 2
     )
+
+
+def test_a_name_given_in_capitals_counts_in_capitals():
+    assert quotes("Since May PLATINUM came back to them.") == ["PLATINUM"]
+    assert quotes("Since May Platinum rose in price again.") == []
+    assert quotes("SINCE MAY PLATINUM ROSE IN PRICE") == []
+
+
+def test_a_name_with_an_at_sign_is_no_mail():
+    assert found("Since May admin@338 came back.") == [("admin@338", "actor", "G0018")]
 
 
 def test_commands_count_as_commands_only():

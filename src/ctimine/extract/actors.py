@@ -149,7 +149,11 @@ def find_names(report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention
 class _Judge:
     def __init__(self, report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention]) -> None:
         self.report, self.text = report, report.text
-        self.lower = Counter(h.entry.key for h in hits if h.quote.islower())
+        self.lower = Counter(
+            h.entry.key
+            for h in hits
+            if h.entry.one_word and h.quote.islower() and not is_address(self.text, h.start, h.end)
+        )
         self.certain = {m.concept for m in ids if m.concept}
         self.found: list[_Found] = []
         for hit in hits:
@@ -168,7 +172,8 @@ class _Judge:
             return None
         if not _case_fits(hit.quote, known):
             return None
-        alone = known.strong and not (hit.quote.islower() and not known.numbered)
+        coined = known.numbered or bool(re.search(r"[@\d]", hit.quote))
+        alone = known.strong and (coined or not hit.quote.islower())
         if alone and known.one_word and self.lower[known.key] and not hit.quote.islower():
             # the report itself writes the word in small letters, so it is a word there
             alone = hit.quote in known.forms and (hit.quote.isupper() or not hit.quote.istitle())
@@ -211,6 +216,8 @@ class _Judge:
                 found.accepted = True
             elif fits:
                 found.accepted, found.rule = True, "lexicon-context"
+            elif self._in_capitals(found.hit):
+                found.accepted, found.rule = True, "lexicon-capitals"
         self._accept_neighbours()
         self._accept_supported()
         leaning = self._leanings()
@@ -248,6 +255,14 @@ class _Judge:
                 continue
             if _capital(found.hit.quote) or (" " in found.hit.quote and not found.known.ordinary):
                 found.accepted, found.rule = True, "lexicon-supported"
+
+    def _in_capitals(self, hit: Hit[Known]) -> bool:
+        """Whether a name that its givers write in capitals stands so among small letters."""
+        if len(hit.quote) < 5 or not hit.quote.isupper() or hit.quote not in hit.entry.forms:
+            return False
+        around = self.text[max(0, hit.start - 40) : hit.start] + self.text[hit.end : hit.end + 40]
+        small = sum(map(str.islower, around))
+        return small > 3 * sum(map(str.isupper, around)) and small > 5
 
     def _means_a_name(self, hit: Hit[Known]) -> bool:
         """Whether a capital means something here: where a sentence begins, only with a verb."""
@@ -334,7 +349,12 @@ class _Judge:
         )
 
 
-_SCORES: Final = {"lexicon-context": 0.9, "lexicon-list": 0.85, "lexicon-supported": 0.8}
+_SCORES: Final = {
+    "lexicon-context": 0.9,
+    "lexicon-capitals": 0.8,
+    "lexicon-list": 0.85,
+    "lexicon-supported": 0.8,
+}
 
 
 def _case_fits(quote: str, known: Known) -> bool:

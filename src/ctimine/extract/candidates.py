@@ -272,7 +272,7 @@ def is_address(text: str, start: int, end: int) -> bool:
     if not before and len(after) <= 1:
         return False
     token = before + text[start:end] + after
-    if before.endswith("@") or ("@" in token and re.search(r"\w@[\w-]+\[?\.", token)):
+    if before.endswith("@") or ("@" in before + after and re.search(r"\w@[\w-]+\[?\.", token)):
         return True
     if _ENDING.match(text, end):
         return True

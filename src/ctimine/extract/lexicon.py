@@ -69,7 +69,7 @@ class Known:
     @property
     def strong(self) -> bool:
         """Whether the name means nothing else, so that no context is needed."""
-        if self.ordinary or self.never or self.implied:
+        if self.ordinary or self.never:
             return False
         if self.numbered:
             return len(self.key) > 3
