@@ -71,6 +71,9 @@ def test_a_use_gets_its_technique(sentence, technique):
         "See https://github.com/example/telegram-c2-notes for the code.",
         "The victim kept holiday pictures in Google Drive.",
         "Box the evidence and send it to the laboratory.",
+        "The backdoor installs a service named after OneDrive and keeps its C2 list in a file.",
+        "The implant copies Telegram messages and WhatsApp chats of the phone to its C2 server.",
+        "The C2 domain resolved to a Cloudflare IP.",
     ],
 )
 def test_what_people_do_with_services_every_day_is_no_abuse(sentence):

@@ -59,12 +59,19 @@ _ADVICE: Final = re.compile(
     r"download (?:the|our) (?:report|app|paper)|press release|stars? on)\b",
     re.IGNORECASE,
 )
-_POSING: Final = re.compile(
-    # the service's name is worn, not used: a file, task or page that looks like it
-    r"\b(?:named (?:after|as|like)|mimic\w*|imitat\w+|impersonat\w+|masquerad\w+|spoof\w*|"
-    r"disguised as|posing as|pos(?:es|ed) as|pretend\w* to be|lookalike|look-alike)"
-    r"\b(?!.{0,200}\b(?:C2|C&C|command[- ]and[- ]control|commands|dead[- ]drop)\b)",
-    re.IGNORECASE | re.DOTALL,
+_WORN: Final = re.compile(
+    # before a service's name: it is worn, not used, by a file, task or page that looks like it
+    r"\b(?:named (?:after|as|like)|called|mimic\w*|imitat\w+|impersonat\w+|masquerad\w+(?: as)?|"
+    r"spoof\w*|disguised as|posing as|pos(?:es|ed) as|pretend\w* to be|fake|bogus|lookalike|"
+    r"look-alike|typo-?squat\w*)(?: \w+){0,2}\s*[\"'“‘]?$",
+    re.IGNORECASE,
+)
+_TARGET: Final = re.compile(
+    # after a service's name: it is what the victim has, or where an address lies
+    r"(?:,? (?:and|or) [A-Z]\w+)?(?:'s|’s)? (?:messages?|chats?|conversations?|histor(?:y|ies)|"
+    r"data(?:bases?)?|backups?|contacts?|sessions?|credentials?|passwords?|users?|customers?|"
+    r"cookies|wallets?|logins?|employees|groups? chats?|IPs?|IP address(?:es)?|nameservers?|DNS|"
+    r"icons?|logos?|brand(?:ing)?|themed|lures?|vulnerabilit\w+|appliances?)\b",
 )
 _DOT_AND_WORD: Final = re.compile(r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))\w")
 _NEED_A_PAGE: Final = frozenset({"dead-drop", "one-way", "one-way-named", "bidirectional"})
@@ -233,10 +240,14 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
     >>> judge_sentence("Follow us on Telegram and read the code on GitHub.") is None
     True
     """
-    named = services_in(sentence)
+    named = [
+        (a, b, key)
+        for a, b, key in services_in(sentence)
+        if not _WORN.search(sentence[max(0, a - 60) : a]) and not _TARGET.match(sentence, b)
+    ]
     if not named and not _GENERIC.search(sentence):
         return None
-    if _ADVICE.search(sentence) or _POSING.search(sentence):
+    if _ADVICE.search(sentence):
         return None
     plain = _URL.sub(" ", sentence)
     if not _ACTING.search(plain) and not _NAMED_ACTOR.search(plain):
