@@ -16,6 +16,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
+import itertools
 import re
 import unicodedata
 import zlib
@@ -46,6 +47,9 @@ SAME_DETAILS = 0.50
 
 SAME_ADDRESS = 0.50
 """The same under one declared address: enough to tell a format from a wrong declaration."""
+
+FEW = 12
+"""So many documents are compared each with each."""
 
 CANDIDATE = 0.30
 """Jaccard similarity that the sketch looks for; lower than any rule above needs."""
@@ -287,8 +291,11 @@ def _contained(a: _Sketch, b: _Sketch) -> float:
 
 
 def _candidates(sketches: list[_Sketch]) -> set[tuple[int, int]]:
-    """Pairs worth a close look."""
-    from datasketch import MinHash, MinHashLSH
+    """Pairs worth a close look: all of a few, what the sketch names of many."""
+    if len(sketches) <= FEW:
+        return set(itertools.combinations(range(len(sketches)), 2))
+
+    from datasketch import MinHash, MinHashLSH  # its imports take longer than a few comparisons
 
     pairs: set[tuple[int, int]] = set()
     for key in ("exact", "letters", "address"):

@@ -434,6 +434,12 @@ def _code(value: str) -> str:
 
 _CODE_LIKE: Final = re.compile(r"\S*(?:://|[\\/_=<>{}@\d]|\w\.\w)\S*|\[[^\]]*\]")
 _SHORT: Final = 120
+_ENGLISH: Final = re.compile(
+    r"\b(?:the|of|and|to|that|with|were|for|from|which|by|its)\b",
+    re.IGNORECASE,
+)
+_PLAINLY: Final = 0.12
+"""Share of the commonest English words that no other language's text in ASCII reaches."""
 _SURE_ENOUGH: Final = 0.9
 
 
@@ -453,6 +459,8 @@ def _detect(reading: Reading) -> str:
     sample = " ".join(" ".join(words).split())
     if sum(c.isalpha() for c in sample) < _SHORT:
         return ""
+    if sample.isascii() and len(_ENGLISH.findall(sample)) >= _PLAINLY * len(sample.split()):
+        return "en"  # plain without the model, which takes most of a second to load
     code, share = _identifier().classify(sample)
     return str(code) if share >= _SURE_ENOUGH else ""
 
