@@ -33,7 +33,9 @@ _ACTING: Final = re.compile(
     r"variants?|shellcode|macros?|modules?|spyware|keyloggers?|rootkits?|web ?shells?|agents?|"
     r"attackers?|intruders?|adversar(?:y|ies)|operators?|actors?|groups?|gangs?|criminals?|hackers?|"
     r"campaigns?|operations?|cluster|intrusions?|APT\d*|C2|C&C|CnC|command[- ]and[- ]control|"
-    r"dead[- ]?drops?|compromised|infected|malicious|phishing|spear-?phishing|exfiltrat\w+)\b",
+    r"dead[- ]?drops?|compromised|infected|malicious|phishing|spear-?phishing|exfiltrat\w+|"
+    r"thieves|crooks?|fraudsters?|lures?|trojani[sz]ed|booby-trapped|stolen|skimmer|personas?|"
+    r"sock-?puppets?|posed as|handlers?|hosts|host to contact|framework|builder|kit)\b",
     re.IGNORECASE,
 )
 _NAMED_ACTOR: Final = re.compile(
@@ -66,15 +68,30 @@ _WORN: Final = re.compile(
     r"look-alike|typo-?squat\w*)(?: \w+){0,2}\s*[\"'“‘]?$",
     re.IGNORECASE,
 )
+_ADDRESS: Final = re.compile(r"(?:'s|’s)? (?:IPs?|IP address(?:es)?|nameservers?|DNS)\b")
+_MEANS: Final = re.compile(
+    # before a service's name: it is the way or the place, whatever word follows
+    r"\b(?:to|into|via|through|over|on|by|using) (?:an? |the |its |their |public )*$",
+    re.IGNORECASE,
+)
 _TARGET: Final = re.compile(
     # after a service's name: it is what the victim has, or where an address lies
     r"(?:,? (?:and|or) [A-Z]\w+)?(?:'s|’s)? (?:messages?|chats?|conversations?|histor(?:y|ies)|"
     r"data(?:bases?)?|backups?|contacts?|sessions?|credentials?|passwords?|users?|customers?|"
-    r"cookies|wallets?|logins?|employees|groups? chats?|IPs?|IP address(?:es)?|nameservers?|DNS|"
+    r"cookies|wallets?|logins?|employees|groups? chats?|"
     r"icons?|logos?|brand(?:ing)?|themed|lures?|vulnerabilit\w+|appliances?)\b",
 )
 _DOT_AND_WORD: Final = re.compile(r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))\w")
-_NEED_A_PAGE: Final = frozenset({"dead-drop", "one-way", "one-way-named", "bidirectional"})
+_NEED_A_PAGE: Final = frozenset(
+    {"dead-drop", "dead-drop-named", "exchange", "one-way", "one-way-named", "bidirectional"}
+)
+_NEED_AN_ACTOR: Final = frozenset(
+    {"bidirectional", "one-way", "hosting", "tunnel", "blending-in", "exchange", "phishing-message"}
+)
+"""Roles whose words alone do not say that an intruder is meant."""
+_WITHOUT_A_NAME: Final = frozenset(
+    {"dead-drop", "dead-drop-named", "bidirectional", "exchange", "one-way", "hosting"}
+)
 _HOLD_NO_MESSAGE: Final = frozenset({"cdn", "collector", "dynamic-dns", "shortener", "tunnel"})
 """Kinds of services that relay or count; nobody can leave an address or an order there."""
 _PROSE: Final = frozenset({"paragraph", "list_item", "quote", "table_cell"})
@@ -102,15 +119,30 @@ class Service:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Role:
-    """In which role a sentence uses a service, and the technique that this is."""
+    """In which role a sentence uses a service, and the technique that this is.
+
+    Each pattern in ``needs`` must match in the sentence, none in ``without``, not all of
+    ``unless_all`` and not ``unless``.
+    """
 
     name: str
     technique: str
     score: float
-    pattern: re.Pattern[str]
-    unless: re.Pattern[str] | None
     categories: frozenset[str]
+    needs: tuple[re.Pattern[str], ...]
+    without: tuple[re.Pattern[str], ...]
+    unless_all: tuple[re.Pattern[str], ...]
+    unless: re.Pattern[str] | None
     example: str
+
+    def fits(self, sentence: str) -> bool:
+        """Whether the words of the sentence put a service into this role."""
+        return (
+            all(pattern.search(sentence) for pattern in self.needs)
+            and not any(pattern.search(sentence) for pattern in self.without)
+            and not (self.unless_all and all(p.search(sentence) for p in self.unless_all))
+            and not (self.unless and self.unless.search(sentence))
+        )
 
 
 @functools.cache
@@ -136,17 +168,28 @@ def services() -> dict[str, Service]:
 @functools.cache
 def roles() -> tuple[Role, ...]:
     """The roles in the order in which they are tried."""
+    data = _data("service_roles.toml")
+    words = data["words"]
+
+    def classes(row: dict[str, Any], field: str) -> tuple[re.Pattern[str], ...]:
+        return tuple(
+            _compiled("|".join(words[name].strip() for name in either.split("|")), row["name"])
+            for either in row.get(field, ())
+        )
+
     return tuple(
         Role(
             row["name"],
             row["technique"],
             row["score"],
-            _compiled(row["pattern"], row["name"]),
-            _compiled(row["except"], row["name"]) if "except" in row else None,
             frozenset(row.get("categories", ())),
+            classes(row, "needs"),
+            classes(row, "without"),
+            classes(row, "unless_all"),
+            _compiled(row["unless"], row["name"]) if "unless" in row else None,
             row["example"],
         )
-        for row in _data("service_roles.toml")["role"]
+        for row in data["role"]
     )
 
 
@@ -243,26 +286,29 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
     named = [
         (a, b, key)
         for a, b, key in services_in(sentence)
-        if not _WORN.search(sentence[max(0, a - 60) : a]) and not _TARGET.match(sentence, b)
+        if not _WORN.search(sentence[max(0, a - 60) : a])
+        and not _ADDRESS.match(sentence, b)
+        and (_MEANS.search(sentence[max(0, a - 40) : a]) or not _TARGET.match(sentence, b))
     ]
     if not named and not _GENERIC.search(sentence):
         return None
     if _ADVICE.search(sentence):
         return None
     plain = _URL.sub(" ", sentence)
-    if not _ACTING.search(plain) and not _NAMED_ACTOR.search(plain):
-        return None
+    acting = bool(_ACTING.search(plain) or _NAMED_ACTOR.search(plain))
     categories = {services()[key].category for _, _, key in named}
     for role in roles():
         if not named and role.technique.split(".")[0] != "T1102":
             continue
         if role.categories and not role.categories & categories:
             continue
-        if not named and role.name not in {"dead-drop", "bidirectional", "one-way", "hosting"}:
+        if not named and role.name not in _WITHOUT_A_NAME:
+            continue
+        if not acting and role.name in _NEED_AN_ACTOR:
             continue
         if categories and role.name in _NEED_A_PAGE and categories <= _HOLD_NO_MESSAGE:
             continue
-        if role.pattern.search(sentence) and not (role.unless and role.unless.search(sentence)):
+        if role.fits(sentence):
             return role, named
     return None
 
