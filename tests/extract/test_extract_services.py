@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
+import runpy
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,21 @@ def test_roles_of_the_knowledge_bases_own_examples():
                 right += role_of(row["text"]) in wanted
     assert total == 130
     assert right / total >= 0.80
+
+
+SETS = Path(__file__).resolve().parents[2] / "corpora" / "services"
+FLOORS = {
+    # measured once when they were pinned; they can only rise
+    "development.jsonl": ("fc1d3b4d2f2f862c", {"precision": 0.95, "recall": 0.88}),
+    "unopened.jsonl": ("dd64281103088c58", {"precision": 0.88, "recall": 0.58}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_the_sets_of_sentences_hold_their_floors(name):
+    digest, floors = FLOORS[name]
+    body = (SETS / name).read_bytes()
+    assert hashlib.sha256(body).hexdigest().startswith(digest)
+    script = runpy.run_path(str(SETS.parents[1] / "scripts" / "score_services.py"))
+    scores = script["score"](body.decode().splitlines())
+    assert {n: v for n, v in scores.items() if n in floors and v < floors[n]} == {}
