@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import functools
+
 import pytest
 from fetch_internet import Internet
 
+from ctimine.fetch import fetcher as room
 from ctimine.fetch.fetcher import Fetcher
+
+# The same certificate authorities for every fetcher of the session: loading them takes a moment.
+_trusted = functools.cache(room.trusted)
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +36,10 @@ def internet(one_internet):
 
 
 @pytest.fixture
-def fetching(internet):
+def fetching(internet, monkeypatch):
     """A function that makes fetchers on the fake internet, without pauses; closed at the end."""
     made = []
+    monkeypatch.setattr(room, "trusted", _trusted)
 
     def make(memory=None, **options):
         options = {"interval": 0.0, "backoff": 0.01, "deadline": 10.0, "each": 8, **options}

@@ -8,6 +8,7 @@ test can show which were not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import ipaddress
 import ssl
@@ -100,7 +101,8 @@ class Internet:
     def address_of(self, host: str) -> str:
         if host not in self.addresses:
             self.addresses[host] = [str(ipaddress.ip_address("45.32.0.1") + len(self.addresses))]
-        return self.addresses[host][0]
+        found = self.addresses[host]
+        return "" if callable(found) else found[0]
 
     def asked(self, text: str = "") -> list[Hit]:
         return [hit for hit in self.hits if text in hit.url]
@@ -220,6 +222,24 @@ class Internet:
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + reply.body)
         await writer.drain()
         return reply.length is not None
+
+    @contextlib.contextmanager
+    def instead(self, serve, context: ssl.SSLContext | None = None):
+        """Another server behind port 443 for a while."""
+
+        async def start():
+            return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+
+        async def stop(server):
+            server.close()
+
+        server = asyncio.run_coroutine_threadsafe(start(), self._loop).result()
+        real, self.https_port = self.https_port, server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            self.https_port = real
+            asyncio.run_coroutine_threadsafe(stop(server), self._loop).result()
 
     def close(self) -> None:
         async def stop() -> None:

@@ -33,15 +33,13 @@ from ctimine.errors import (
 )
 from ctimine.fetch.addresses import address_reason, checked_url, host_of, origin_of
 from ctimine.fetch.bodies import ACCEPTED, MAX_BYTES, Unpacker
-from ctimine.fetch.pace import Pace, retry_moment
+from ctimine.fetch.pace import Pace, later_words, retry_moment
 from ctimine.fetch.robots import ALLOW_ALL, DENY_ALL, Robots, read_robots
 from ctimine.fetch.robots import MAX_BYTES as MAX_ROBOTS
 from ctimine.model import redacted
 
 MAX_HOPS: Final = 5
 DEADLINE: Final = 60.0
-MAX_WAIT: Final = 120.0
-"""Seconds that a run waits for a host that said "later"; a longer wait is left to the next run."""
 ATTEMPTS: Final = 3
 MAX_SITES: Final = 5_000
 """Sites whose robots.txt is kept in memory."""
@@ -117,7 +115,6 @@ class Web:
         user_agent: str = "ctimine",
         deadline: float = DEADLINE,
         attempts: int = ATTEMPTS,
-        max_wait: float = MAX_WAIT,
         backoff: float = 0.5,
         secrets: Collection[str] = (),
     ) -> None:
@@ -127,7 +124,6 @@ class Web:
         self._user_agent = user_agent
         self._deadline = deadline
         self._attempts = attempts
-        self._max_wait = max_wait
         self._backoff = backoff
         self._secrets = set(secrets)
         self._robots: dict[str, asyncio.Task[Robots]] = {}
@@ -144,6 +140,11 @@ class Web:
     def keep_secret(self, *values: str) -> None:
         """Values that no message may hold."""
         self._secrets.update(value for value in values if len(value) >= 4)
+
+    def wait_until(self, host: str, moment: float) -> None:
+        """No request to this host before ``moment`` (Unix time)."""
+        if moment > time.time():
+            self._pace.wait_until(host, moment)
 
     async def get(self, url: str, ask: Ask | None = None) -> Page:
         """The answer to a GET, after redirects, pauses and further attempts.
@@ -218,9 +219,6 @@ class Web:
     async def _exchange(self, url: str, ask: Ask, left: _Left, *, inner: bool) -> _Answer:
         """One request and its answer, in turn, within what is left of the deadline."""
         host = host_of(url)
-        later = self._pace.until(host)
-        if later - time.time() > self._max_wait:
-            raise RateLimited(_later(later), subject=url, until=later)
         headers = {
             "User-Agent": self._user_agent,
             "Accept": "*/*",
@@ -291,8 +289,8 @@ class Web:
             moment = retry_moment(answer.headers, now)
             if moment > now:
                 self._pace.wait_until(host, moment)
-                if moment - now > self._max_wait:
-                    raise RateLimited(_later(moment), subject=url, until=moment)
+                if moment - now > self._pace.max_wait:
+                    raise RateLimited(later_words(moment), subject=url, until=moment)
                 raise _Again(f"HTTP {status}", subject=url, status=status)
         if _is_challenge(answer):
             error = Blocked("a challenge page for browsers", subject=url)
@@ -413,11 +411,6 @@ def _is_challenge(answer: _Answer) -> bool:
     return answer.status in {401, 403, 405, 429, 503} and bool(
         _CHALLENGE.search(answer.body[:65536])
     )
-
-
-def _later(moment: float) -> str:
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(moment, 253402300799.0)))
-    return f"asked to come back after {when}"
 
 
 def _place(url: str) -> str:

@@ -21,9 +21,9 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 
 from ctimine.errors import CtimineError, FetchError, InputError
-from ctimine.fetch.client import DEADLINE, MAX_WAIT, Web
+from ctimine.fetch.client import DEADLINE, Web
 from ctimine.fetch.network import GuardedTransport, Network, trusted
-from ctimine.fetch.pace import Pace
+from ctimine.fetch.pace import MAX_WAIT, Pace
 from ctimine.fetch.visit import Account, Visit
 from ctimine.model import Memory, Outcome, Snapshot, Source
 
@@ -115,10 +115,14 @@ class Fetcher:
         self._proxy = proxy
         self._network = network
         self._transport = transport
-        self._pace: dict[str, Any] = {"interval": interval, "each": each, "total": total}
+        self._pace: dict[str, Any] = {
+            "interval": interval,
+            "each": each,
+            "total": total,
+            "max_wait": max_wait,
+        }
         self._bounds: dict[str, Any] = {
             "deadline": deadline,
-            "max_wait": max_wait,
             "backoff": backoff,
             "user_agent": user_agent(contact),
         }

@@ -58,6 +58,37 @@ class Network:
     dial: Dial = dial
 
 
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that is closed when its handshake is cancelled; the usual one stays open."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self._inner.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class _Guard(httpcore.AsyncNetworkBackend):
     def __init__(self, network: Network, *, private: bool) -> None:
         self._network = network
@@ -84,7 +115,7 @@ class _Guard(httpcore.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in open_ones[:MAX_ADDRESSES]:
             try:
-                return await self._network.dial(address, port, timeout)
+                return _Stream(await self._network.dial(address, port, timeout))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         assert failure is not None
@@ -114,7 +145,7 @@ class _Trusted(httpcore.AsyncNetworkBackend):
         addresses = await self._network.resolve(host, port)
         if not addresses:
             raise httpcore.ConnectError("no such name")
-        return await self._network.dial(addresses[0], port, timeout)
+        return _Stream(await self._network.dial(addresses[0], port, timeout))
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -15,6 +15,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+from ctimine.errors import RateLimited
+
+MAX_WAIT: Final = 120.0
+"""Seconds that a run waits for a host that said "later"; a longer wait is left to the next run."""
 MAX_HOSTS: Final = 10_000
 """Hosts whose state is kept at once; the longest unused go first."""
 
@@ -26,7 +30,15 @@ class Pace:
     be under way to one host, ``total`` how many in all.
     """
 
-    def __init__(self, *, interval: float = 1.0, each: int = 2, total: int = 16) -> None:
+    def __init__(
+        self,
+        *,
+        interval: float = 1.0,
+        each: int = 2,
+        total: int = 16,
+        max_wait: float = MAX_WAIT,
+    ) -> None:
+        self.max_wait = max_wait
         self._interval = interval
         self._each = each
         self._total = asyncio.Semaphore(total)
@@ -34,10 +46,16 @@ class Pace:
 
     @asynccontextmanager
     async def turn(self, host: str) -> AsyncIterator[None]:
-        """Wait for this host's turn, and hold a place while the request is under way."""
+        """Wait for this host's turn, and hold a place while the request is under way.
+
+        Raises RateLimited if it asks for more patience than there is, however long we wait already.
+        """
         state = self._host(host)
         async with state.places:
             while True:
+                later = state.not_before
+                if later - time.time() > self.max_wait:
+                    raise RateLimited(later_words(later), subject=host, until=later)
                 async with self._total:
                     pause = state.next_start - time.monotonic()
                     if pause <= 0:
@@ -47,10 +65,6 @@ class Pace:
                         return
                 # Who waits holds no place in the total: one slow host must not stop the others.
                 await asyncio.sleep(pause)
-
-    def until(self, host: str) -> float:
-        """Unix time before which this host has asked not to be asked; 0 if it has not."""
-        return self._host(host).not_before
 
     def wait_until(self, host: str, moment: float) -> None:
         """No request to this host starts before ``moment`` (Unix time)."""
@@ -79,6 +93,12 @@ class _Host:
         self.next_start = 0.0
         self.not_before = 0.0
         self.delay = 0.0
+
+
+def later_words(moment: float) -> str:
+    """What to say of a host that wants to be asked after ``moment``."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(moment, 253402300799.0)))
+    return f"asked to come back after {when}"
 
 
 def retry_moment(headers: Mapping[str, str], now: float) -> float:

@@ -13,13 +13,14 @@ import collections
 import dataclasses
 import datetime
 import hashlib
+import math
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from ctimine.errors import BadAnswer, CtimineError, FetchError, InputError
-from ctimine.fetch.addresses import origin_of
+from ctimine.errors import BadAnswer, CtimineError, FetchError, InputError, RateLimited
+from ctimine.fetch.addresses import host_of, origin_of
 from ctimine.fetch.bodies import MAX_BYTES
 from ctimine.fetch.client import Ask, Page, Web
 from ctimine.fetch.robots import Robots
@@ -162,9 +163,18 @@ class Visit:
         ``conditional`` asks only for what changed since its :attr:`Page.note` was kept.
         """
         note = self._memory.recall(self.source.key, page_key(url)) if conditional else ""
-        return await self.web.get(
-            url, self.ask(note=note, referrer=referrer or self.url, **changes)
-        )
+        host = host_of(url)
+        # "Later" is meant for whoever asks, in this run or the next, for this source or another.
+        later = self._memory.recall("", f"later {host}")
+        if re.fullmatch(r"\d{1,12}", later):
+            self.web.wait_until(host, float(later))
+        try:
+            return await self.web.get(
+                url, self.ask(note=note, referrer=referrer or self.url, **changes)
+            )
+        except RateLimited as error:
+            self._memory.note("", {f"later {host}": f"{math.ceil(error.until)}"})
+            raise
 
     async def robots(self, url: str) -> Robots:
         """The robots.txt of the site that an address belongs to."""
@@ -280,7 +290,6 @@ def lasting(error: FetchError) -> bool:
         Blocked,
         BrokenSource,
         DeadlineExceeded,
-        RateLimited,
         RobotsDenied,
         TooLarge,
         Unreachable,

@@ -1,0 +1,198 @@
+"""Feeds and sitemaps of enemies: broken, huge, entity bombs, external entities."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import socket
+import time
+import tracemalloc
+
+import pytest
+
+from ctimine.errors import FetchError
+from ctimine.fetch.feeds import Feed, read_feed
+from ctimine.fetch.sitemaps import Sitemap, read_sitemap
+
+LOLS = "".join(f'<!ENTITY l{n} "{"&l%d;" % (n - 1) * 10}">' for n in range(1, 12))
+ITEM = "<item><title>{}</title><guid>1</guid><description>{}</description></item>"
+
+
+def rss(inside, doctype=""):
+    return f'<?xml version="1.0"?>{doctype}<rss><channel><title>T</title>{inside}</channel></rss>'
+
+
+def dtd(inside):
+    return f"<!DOCTYPE rss [{inside}]>"
+
+
+EXTERNAL = [
+    "file:///etc/passwd",
+    "http://127.0.0.1:9/x",
+    "https://a.example/x.dtd",
+    "php://filter/x",
+    "jar:file:///x!/y",
+    "/etc/hostname",
+]
+
+HOSTILE = {
+    "billion laughs": rss(ITEM.format("&l11;", "x"), dtd(f'<!ENTITY l0 "lol">{LOLS}')),
+    "billion laughs in an attribute": rss('<item a="&l11;"><guid>1</guid></item>', dtd(f'<!ENTITY l0 "lol">{LOLS}')),
+    "quadratic blow-up": rss(ITEM.format("&a;" * 50_000, "x"), dtd(f'<!ENTITY a "{"a" * 50_000}">')),
+    "entity of itself": rss(ITEM.format("&a;", "x"), dtd('<!ENTITY a "&a;">')),
+    "entities in a circle": rss(ITEM.format("&a;", "x"), dtd('<!ENTITY a "&b;"><!ENTITY b "&a;">')),
+    "parameter entities": rss(ITEM.format("x", "x"), dtd('<!ENTITY % a "<!ENTITY b \'x\'>"> %a;')),
+    "parameter bomb": rss(ITEM.format("x", "x"), dtd('<!ENTITY % a "' + "%b;" * 1000 + '">%a;')),
+    "a document type without end": '<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a "x">' + ITEM.format("a", "b"),
+    "a quote without end": '<!DOCTYPE rss [<!ENTITY a "x>]><rss/>',
+    "a hundred thousand entities": rss(ITEM.format("x", "x"), dtd("".join(f'<!ENTITY e{n} "x">' for n in range(100_000)))),
+    "a megabyte of document type": rss(ITEM.format("x", "x"), dtd("<!-- " + "x" * 1_000_000 + " -->")),
+    **{f"external entity {url}": rss(ITEM.format("&x;", "&x;"), dtd(f'<!ENTITY x SYSTEM "{url}">')) for url in EXTERNAL},
+    **{f"external DTD {url}": rss(ITEM.format("a", "b"), f'<!DOCTYPE rss SYSTEM "{url}">') for url in EXTERNAL},
+    **{f"external parameter entity {url}": rss(ITEM.format("a", "b"), dtd(f'<!ENTITY % x SYSTEM "{url}"> %x;')) for url in EXTERNAL},
+    "public DTD": rss(ITEM.format("a", "b"), '<!DOCTYPE rss PUBLIC "-//Netscape//DTD RSS 0.91//EN" "http://a.example/rss.dtd">'),
+    "XInclude": rss('<item><xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd"/></item>'),
+    "a stylesheet": '<?xml-stylesheet href="http://a.example/x.xsl"?>' + rss(ITEM.format("a", "b")),
+    "a schema": '<rss xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a http://a.example/x.xsd"><channel/></rss>',
+    "nothing": "",
+    "blanks": " \n\t" * 1000,
+    "zeros": "\x00" * 100_000,
+    "only a declaration": '<?xml version="1.0"?>',
+    "cut in a tag": rss(ITEM.format("a", "b"))[:60],
+    "cut in content": rss(ITEM.format("a", "b" * 1000))[:400],
+    "cut in CDATA": rss("<item><description><![CDATA[ never closed"),
+    "two roots": rss("") + rss(""),
+    "text after the root": rss(ITEM.format("a", "b")) + "<?php warning ?> Notice: x",
+    "text before the root": "Warning: x in y.php\n" + rss(ITEM.format("a", "b")),
+    "raw ampersands": rss(ITEM.format("A & B && C", "x?a=1&b=2")),
+    "raw angle brackets": rss(ITEM.format("a < b", "1 <2 >3")),
+    "undeclared entities": rss(ITEM.format("&nbsp;&foo;&hellip;", "&copy;")),
+    "control characters": rss(ITEM.format("a\x00\x08\x1b", "\x0c")),
+    "broken numbers": rss(ITEM.format("&#0; &#xD800; &#x110000; &#99999999999;", "x")),
+    "tags that cross": rss("<item><title><b>a</title></b><guid>1</guid></item>"),
+    "tags never closed": "<rss>" + "<item><title>a" * 2000,
+    "a hundred thousand levels": "<rss>" + "<a>" * 100_000,
+    "an item a thousand deep": rss("<item>" * 1000 + "<title>x</title>" + "</item>" * 1000),
+    "a million elements": rss("<a/>" * 1_000_000),
+    "a million elements in one item": rss("<item>" + "<a/>" * 1_000_000 + "</item>"),
+    "a hundred thousand items": rss("<item><guid>x</guid></item>" * 100_000),
+    "ten thousand attributes": rss("<item " + " ".join(f'a{n}="x"' for n in range(10_000)) + "/>"),
+    "a long attribute": rss(f'<item a="{"x" * 9_000_000}"/>'),
+    "a long tag name": rss(f"<{'x' * 5_000_000}/>"),
+    "a long text": rss(ITEM.format("x", "y" * 12_000_000)),
+    "a long title": rss(ITEM.format("<b " * 300_000, "y")),
+    "a teaser made for backtracking": rss(ITEM.format("x", "&lt;/" * 500_000)),
+    "ten thousand namespaces": "<rss " + " ".join(f'xmlns:n{n}="u{n}"' for n in range(10_000)) + "><channel/></rss>",
+    "a megabyte of comments": rss("<!-- x -->" * 100_000 + ITEM.format("a", "b")),
+    "a hundred thousand instructions": rss("<?x y?>" * 100_000),
+    "JSON, deep": '{"items":' + "[" * 100_000,
+    "JSON, deep objects": '{"items":' + '{"a":' * 50_000,
+    "JSON, of other types": json.dumps({"items": [1, None, "x", [], {"id": {}}, {"id": 1, "authors": 3, "content_html": []}]}),
+    "JSON, half characters": '{"items":[{"id":"\\ud800","title":"\\udfff","content_text":"\\ud83d"}]}',
+    "JSON, a long number": '{"items":[{"id":' + "9" * 100_000 + "}]}",
+    "JSON, no items": '{"version":"https://jsonfeed.org/version/1"}',
+    "JSON, cut": '{"items":[{"id":"a"',
+    "UTF-16 without a mark": rss(ITEM.format("a", "b")).encode("utf-16-le"),
+    "UTF-7": '<?xml version="1.0" encoding="UTF-7"?>+ADw-rss+AD4-',
+    "an encoding that is none": '<?xml version="1.0" encoding="x-nonsense"?>' + rss("")[21:],
+    "an encoding of bytes": '<?xml version="1.0" encoding="zlib_codec"?>' + rss("")[21:],
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 100,
+    "a program": b"\x7fELF" + bytes(range(256)) * 100,
+    "dates of all kinds": rss("".join(f"<item><guid>{n}</guid><pubDate>{date}</pubDate></item>" for n, date in enumerate(["x", "0", "99999-99-99", "-1", "Mon, 32 Foo 20999 99:99:99 +9999", "9" * 50, "2024-02-30"]))),
+    "addresses of all kinds": rss("".join(f"<item><guid>{n}</guid><link>{link}</link></item>" for n, link in enumerate(["http://[", "javascript:x", "//", "\x01", "http://a:b:c", "x" * 100_000]))),
+}  # fmt: skip
+
+
+@pytest.fixture
+def sealed(monkeypatch):
+    """No file can be opened and no connection made, but what Python itself needs."""
+    seen = []
+    real = builtins.open
+
+    def no_open(file, *arguments, **options):
+        if "site-packages" in str(file) or str(file).endswith((".py", ".pyc")):
+            return real(file, *arguments, **options)
+        seen.append(file)
+        raise AssertionError(f"opened {file}")
+
+    monkeypatch.setattr(builtins, "open", no_open)
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, lambda *a, **k: seen.append(a) or 1 / 0)
+    return seen
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_feed_ends_soon_and_reads_nothing(sealed, name):
+    """A feed or an error of ours; 0 files, 0 connections, at most 10 s and 256 MiB."""
+    document = HOSTILE[name]
+    body = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
+    tracemalloc.start()
+    begun = time.monotonic()
+    try:
+        found = read_feed(body, "application/xml", "https://a.example/feed")
+    except FetchError:
+        found = None
+    took = time.monotonic() - begun
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(found, Feed | None)
+    assert sealed == []
+    assert took < 10, f"{took:.1f} s"
+    assert peak < 256 << 20, f"{peak >> 20} MiB"
+    if found is not None:
+        told = repr(found)
+        assert "root:" not in told
+        assert "lollol" not in told
+
+
+def test_there_are_at_least_60_hostile_feeds():
+    assert len(HOSTILE) >= 60
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if not name.startswith("JSON")])
+def test_a_hostile_sitemap_ends_soon_and_reads_nothing(sealed, name):
+    document = HOSTILE[name]
+    body = document if isinstance(document, bytes) else document.encode("utf-8", "surrogatepass")
+    body = body.replace(b"<item", b"<url").replace(b"</item", b"</url").replace(b"rss", b"urlset")
+    begun = time.monotonic()
+    try:
+        found = read_sitemap(body, "", "https://a.example/sitemap.xml")
+    except FetchError:
+        found = None
+    assert isinstance(found, Sitemap | None)
+    assert sealed == []
+    assert time.monotonic() - begun < 10
+
+
+# -- what is broken and still read
+
+
+@pytest.mark.parametrize(
+    ("document", "title"),
+    [
+        (HOSTILE["raw ampersands"], "A & B && C"),
+        (HOSTILE["text after the root"], "a"),
+        (HOSTILE["text before the root"], "a"),
+        (HOSTILE["public DTD"], "a"),
+        (rss("<item><title>&amp;amp; &lt;b&gt;bold&lt;/b&gt; &eacute;&nbsp;</title></item>"), "& bold é"),
+        ('<feed xmlns="http://www.w3.org/2005/Atom"><entry><title type="xhtml">'
+         '<div xmlns="http://www.w3.org/1999/xhtml">A <b>B</b></div></title></entry></feed>', "A B"),
+    ],
+)  # fmt: skip
+def test_a_broken_feed_gives_what_is_in_it(document, title):
+    assert [item.title for item in read_feed(document.encode()).items] == [title]
+
+
+def test_xhtml_content_comes_as_html():
+    document = (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><content type="xhtml">'
+        '<div xmlns="http://www.w3.org/1999/xhtml"><p>One &amp; <b>two</b></p></div></content></entry></feed>'
+    )
+    assert read_feed(document.encode()).items[0].content == "<div><p>One &amp; <b>two</b></p></div>"
+
+
+def test_items_with_the_same_id_are_told_apart_by_their_links():
+    items = "".join(
+        f"<item><guid>0</guid><link>https://a.example/{n}</link></item>" for n in range(3)
+    )
+    assert len({item.id for item in read_feed(rss(items).encode()).items}) == 3
