@@ -74,3 +74,17 @@ def test_progress_is_told_for_each_document(folder):
     seen = []
     ctimine.mine(folder, workers=0, on_progress=lambda done, item: seen.append((done, item)))
     assert [done for done, _ in seen] == [1, 2, 3, 4]
+
+
+def test_what_an_archive_holds_is_mined_without_the_network(tmp_path):
+    from ctimine.archive import Archive
+    from ctimine.model import Snapshot, Source
+
+    path = tmp_path / "cti.archive"
+    body = REPORT.format(name="Turla", n=1).encode()
+    with Archive(path) as archive:
+        archive.declare(Source("lab", kind="feed", publisher="The Lab"))
+        archive.keep(Snapshot("lab", "https://lab.example/a.md", body), {"item": "1"})
+    run = ctimine.mine(archive=path, workers=0)
+    assert [report.publisher for report in run.reports] == ["The Lab"]
+    assert {claim.subject for claim in run.claims} == {"G0010"}

@@ -39,6 +39,9 @@ def mine_command(
     technique: Annotated[
         str, typer.Option(help="Print and export this technique and its sub-techniques only.")
     ] = "",
+    archive: Annotated[
+        Path | None, typer.Option(help="Also mine what this archive file holds.")
+    ] = None,
     flavour: Annotated[
         Literal["plain", "misp"],
         typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp."),
@@ -79,7 +82,8 @@ def mine_command(
     ) as progress:
         task = progress.add_task("reading", total=None)
         run = mine(
-            *(paths or [sample_corpus()]),
+            *(paths or ([] if archive else [sample_corpus()])),
+            archive=archive,
             catalogue=catalogue,
             workers=workers,
             on_progress=lambda done, item: progress.update(
@@ -100,6 +104,35 @@ def mine_command(
     console.print(f"Written to {out}: {', '.join(path.name for path in written)}")
     if run.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    files: Annotated[list[Path], typer.Argument(help="Annotated sets, JSON Lines.")],
+    *,
+    layer: Annotated[
+        Literal["techniques", "actors", "claims", "stance"], typer.Option(help="What to score.")
+    ] = "techniques",
+    level: Annotated[
+        Literal["sentence", "report"], typer.Option(help="Per sentence or per report.")
+    ] = "sentence",
+    parents: Annotated[
+        bool, typer.Option("--parents", help="Fold sub-techniques to their technique.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the scores as JSON, without texts.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Write the reliability plot, SVG.")] = None,
+) -> None:
+    """Score the extraction against annotated texts: precision, recall, F1, worst errors."""
+    import json
+
+    from ctimine.evaluate import evaluate_files, to_svg, to_text, to_values
+
+    scores = evaluate_files(files, layer=layer, level=level, parents=parents)
+    if plot is not None:
+        plot.write_text(to_svg(scores.reliability), encoding="utf-8")
+    typer.echo(json.dumps(to_values(scores), indent=1) if as_json else to_text(scores))
 
 
 @attack_app.command("load")

@@ -117,6 +117,7 @@ def source_of(path: str | os.PathLike[str]) -> Source:
 def mine(
     *places: str | os.PathLike[str] | Source,
     catalogue: Catalogue | None = None,
+    archive: str | os.PathLike[str] | None = None,
     cited: bool = True,
     workers: int | None = None,
     seconds: float = 60.0,
@@ -126,7 +127,9 @@ def mine(
     """What the reports at ``places`` say about who uses which technique.
 
     ``places`` are folders, git checkouts, zip archives, single files or
-    :class:`~ctimine.Source` records; without any, the sample corpus is mined. ``cited`` adds the
+    :class:`~ctimine.Source` records, which may lie on the network; without any, the sample corpus
+    is mined. ``archive`` is a file that keeps what was fetched: only what is new or changed is
+    fetched again, and everything in it is mined. ``cited`` adds the
     edges of the knowledge base, with whom it cites, for comparison. ``workers`` is the number of
     worker processes (default: one a core, at most eight; 0 runs in this process, without bounds);
     ``seconds`` and ``megabytes`` bound each document. Raises
@@ -144,13 +147,13 @@ def mine(
     sources = _distinct(
         [
             place if isinstance(place, Source) else source_of(place)
-            for place in (places or (sample_corpus(),))
+            for place in (places or (() if archive else (sample_corpus(),)))
         ]
     )
     outcomes: list[Outcome] = []
     mined: list[Mined] = []
     processes = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
-    documents = _documents(sources, outcomes)
+    documents = _documents(sources, outcomes, archive)
     with contextlib.ExitStack() as stack:
         if processes:
             pool = stack.enter_context(_workers(catalogue, processes, seconds, megabytes))
@@ -224,18 +227,51 @@ def _with_own_ids(
             yield report, mentions, claims
 
 
-def _documents(sources: Iterable[Source], outcomes: list[Outcome]) -> Iterator[Document]:
+def _documents(
+    sources: Sequence[Source],
+    outcomes: list[Outcome],
+    archive: str | os.PathLike[str] | None = None,
+) -> Iterator[Document]:
     """Snapshots to read, with their source; what is no document goes straight to the account."""
     from ctimine.fetch import fetch_folder
 
     for source in sources:
-        if source.kind != "folder":
-            raise InputError(f"no reader for sources of kind {source.kind!r}", subject=source.key)
-        for found in fetch_folder(source):
-            if isinstance(found, Outcome):
-                outcomes.append(found)
-            else:
-                yield found, source
+        if source.kind == "folder":
+            for found in fetch_folder(source):
+                if isinstance(found, Outcome):
+                    outcomes.append(found)
+                else:
+                    yield found, source
+    remote = {source.key: source for source in sources if source.kind != "folder"}
+    if archive is not None:
+        yield from _archived(archive, remote, outcomes)
+    elif remote:
+        from ctimine.fetch import Fetcher
+
+        with Fetcher() as fetcher:
+            for snapshot in fetcher.fetch(*remote.values()):
+                yield snapshot, remote[snapshot.source]
+            outcomes.extend(fetcher.outcomes)
+
+
+def _archived(
+    path: str | os.PathLike[str], remote: dict[str, Source], outcomes: list[Outcome]
+) -> Iterator[Document]:
+    """Fetch into the archive what is new, then give everything that it holds."""
+    from ctimine.archive import Archive
+
+    with Archive(path) as archive:
+        if remote:
+            from ctimine.fetch import Fetcher
+
+            archive.declare(*remote.values())
+            with Fetcher(memory=archive) as fetcher:
+                for _ in fetcher.fetch(*remote.values()):
+                    pass
+                outcomes.extend(fetcher.outcomes)
+        declared = {source.key: source for source in archive.sources()} | remote
+        for snapshot in archive.snapshots():
+            yield snapshot, declared.get(snapshot.source, Source(snapshot.source))
 
 
 def _workers(
