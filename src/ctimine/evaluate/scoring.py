@@ -6,10 +6,12 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from ctimine.attack import Catalogue, load_attack
 from ctimine.errors import EvaluationError
 from ctimine.evaluate.rows import TECHNIQUE_ID, Gold, Row, digest, read_rows
+from ctimine.extract import extract
 from ctimine.model import Claim, Mention, Report
 
 Layer: TypeAlias = Literal["techniques", "actors", "claims", "stance"]
@@ -123,6 +125,7 @@ def evaluate_files(
     closed: bool = False,
     mask_ids: bool = False,
     find: Find | None = None,
+    catalogue: Catalogue | None = None,
     bins: int = 10,
 ) -> Scores:
     """Scores of the extraction on annotated files, all taken as one set.
@@ -130,8 +133,9 @@ def evaluate_files(
     ``parents`` folds sub-techniques to their technique. ``closed`` counts only labels that the set
     itself uses (for sets that annotate a short list of techniques and are silent on the rest).
     ``mask_ids`` leaves out sentences in which a technique id is written, on both sides: what is
-    left has to be understood. ``find`` is what is judged; without it, :func:`ctimine.extract`
-    with the newest catalogue. Nothing is learnt here, so no split is made.
+    left has to be understood. ``find`` is what is judged; without it, :func:`ctimine.extract`.
+    Technique ids of both sides are followed to what the ``catalogue`` (the newest) means by them.
+    Nothing is learnt here, so no split is made.
     """
     files = [Path(path) for path in paths]
     if not files:
@@ -145,6 +149,7 @@ def evaluate_files(
         closed=closed,
         mask_ids=mask_ids,
         find=find,
+        catalogue=catalogue,
         bins=bins,
         set_digest=digest(files),
     )
@@ -159,6 +164,7 @@ def evaluate_rows(
     closed: bool = False,
     mask_ids: bool = False,
     find: Find | None = None,
+    catalogue: Catalogue | None = None,
     bins: int = 10,
     set_digest: str = "",
 ) -> Scores:
@@ -172,9 +178,10 @@ def evaluate_rows(
     >>> evaluate_rows([row], find=find).f1, evaluate_rows([row], parents=True, find=find).f1
     (0.0, 1.0)
     """
-    find = find or _default_find()
+    catalogue = catalogue or load_attack()
+    find = find or (lambda report: extract(report, catalogue))
     judge = _JUDGES[layer]
-    options = _Options(level=level, parents=parents, mask_ids=mask_ids)
+    options = _Options(level, parents, mask_ids, catalogue)
     judged: list[Judged] = []
     quiet = disturbed = used = 0
     links: list[bool] = []
@@ -248,8 +255,13 @@ class _Options:
     level: Level
     parents: bool
     mask_ids: bool
+    catalogue: Catalogue
 
     def label(self, concept: str) -> str:
+        """The concept as it is meant today: gold and finder may speak of different releases."""
+        if concept.startswith("T"):
+            live = self.catalogue.resolve(concept)
+            concept = live.id if live else concept
         if self.parents and concept.startswith("T"):
             return concept.partition(".")[0]
         return concept
@@ -511,11 +523,3 @@ def _place(
         end=end,
         text=row.text[start:end] if start >= 0 else "",
     )
-
-
-def _default_find() -> Find:
-    from ctimine.attack import load_attack
-    from ctimine.extract import extract
-
-    catalogue: Any = load_attack()
-    return lambda report: extract(report, catalogue)

@@ -1,0 +1,112 @@
+"""Scores of the behaviour model out of fold, by document, and its speed.
+
+    CTIMINE_DATA=... python benchmarks/behaviours.py prose|closed|speed [--folds 5]
+
+``prose``: AnnoCTR train and dev, parents, sentences that write an id masked. ``closed``: TRAM whole
+reports inside their label space. Each fold trains a whole model on the other documents.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+from ctimine.attack import load_attack
+from ctimine.evaluate import evaluate_rows, read_rows, to_text
+from ctimine.evaluate.training import Material, fit, folds_of, read_material, texts_of
+from ctimine.extract.behaviours import find_behaviours, load_model
+from ctimine.model import Report
+
+FOLDER = Path(os.environ["CTIMINE_DATA"]) / "data" / "eval"
+
+
+def out_of_fold(kind: str, folds: int, seed: int):
+    """(row, mentions at a low threshold, thresholds of the model that made them) for each row."""
+    catalogue = load_attack()
+    material = read_material(FOLDER, ("attack", "tram"), catalogue)
+    files = (
+        ("annoctr_train.jsonl", "annoctr_dev.jsonl") if kind == "prose" else ("tram_docs.jsonl",)
+    )
+    rows = [row for file in files for row in read_rows(FOLDER / file)]
+    place = folds_of([row.document for row in rows], folds, seed)
+    found = {}
+    for fold in range(folds):
+        began = time.time()
+        train = [row for row, at in zip(rows, place, strict=True) if at != fold]
+        held = {row.document for row, at in zip(rows, place, strict=True) if at == fold}
+        if kind == "prose":
+            part = dataclasses.replace(material, prose=texts_of(train, catalogue))
+        else:
+            prose = read_material(FOLDER, ("annoctr",), catalogue).prose
+            examples = tuple(e for e in material.examples if e[2] not in held)
+            part = Material(prose, texts_of(train, catalogue), examples)
+        model = fit(part, catalogue)
+        named = dict(model.thresholds)
+        model.thresholds["all"] = 0.02
+        for row, at in zip(rows, place, strict=True):
+            if at == fold:
+                found[row.key] = (find_behaviours(row.report, threshold="all", model=model), named)
+        print(f"fold {fold}: {time.time() - began:.0f} s", flush=True)
+    return rows, found
+
+
+def scores(rows, found, threshold, *, level, closed):
+    by_report = {row.report.id: found[row.key] for row in rows}
+
+    def find(report):
+        mentions, named = by_report[report.id]
+        least = named[threshold] if isinstance(threshold, str) else threshold
+        return [m for m in mentions if m.score >= least], ()
+
+    return evaluate_rows(rows, level=level, parents=True, closed=closed, mask_ids=True, find=find)
+
+
+def line(name, rows, found, threshold, *, closed):
+    sentence = scores(rows, found, threshold, level="sentence", closed=closed)
+    report = scores(rows, found, threshold, level="report", closed=closed)
+    print(
+        f"{name:>9} sentence P {sentence.precision:.3f} R {sentence.recall:.3f} "
+        f"F {sentence.f1:.3f} fpr {sentence.false_positive_rate:.3f} | report P "
+        f"{report.precision:.3f} R {report.recall:.3f} F {report.f1:.3f} | "
+        f"calibration error {sentence.calibration_error:.3f}",
+        flush=True,
+    )
+    return sentence
+
+
+def speed():
+    model = load_model()
+    rows = list(read_rows(FOLDER / "annoctr_train.jsonl"))
+    find_behaviours(Report("r", "s", "i", rows[0].text), model=model)
+    began = time.process_time()
+    for row in rows:
+        find_behaviours(row.report, model=model)
+    took = time.process_time() - began
+    count = sum(len(row.sentences) for row in rows)
+    size = sum(len(row.text) for row in rows)
+    print(f"{count / took:.0f} sentences/s, {size / took / 1e6:.2f} MB/s on one core")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["prose", "closed", "speed"])
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--labels", action="store_true", help="print the scores by technique")
+    chosen = parser.parse_args()
+    if chosen.what == "speed":
+        speed()
+        return
+    rows, found = out_of_fold(chosen.what, chosen.folds, chosen.seed)
+    closed = chosen.what == "closed"
+    for threshold in ("high", "balanced", "recall", 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6):
+        sentence = line(str(threshold), rows, found, threshold, closed=closed)
+        if threshold == "balanced" and chosen.labels:
+            print(to_text(sentence, labels=60, errors=0))
+
+
+if __name__ == "__main__":
+    main()

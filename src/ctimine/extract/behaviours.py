@@ -1,0 +1,716 @@
+"""Techniques that are described, not named, with a calibrated probability.
+
+Two stages. Linear models over hashed word and character n-grams score every sentence: does it
+describe a technique at all (the gate), and which one. A logistic ranker then weighs those scores
+with what stands around the sentence (its neighbours, the rest of the report, names of techniques)
+and gives the probability. Nothing but numpy and scipy is needed; the model file holds hashes and
+8-bit weights, so no sentence can be rebuilt from it. See ``docs/models/behaviours.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import json
+import logging
+import re
+import zlib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from ctimine.errors import ExtractError
+from ctimine.extract.sentences import sentences
+from ctimine.model import Mention, Report
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from scipy import sparse
+
+    Numbers: TypeAlias = npt.NDArray[np.float32]
+    Indices: TypeAlias = npt.NDArray[np.int64]
+
+Threshold: TypeAlias = Literal["high", "balanced", "recall"]
+"""``high``: what is found is mostly right. ``balanced``: best F1. ``recall``: for a person to sift.
+"""
+
+log = logging.getLogger(__name__)
+
+MODEL_FILE: Final = "behaviours.npz"
+RULE: Final = "behaviour"
+_FORMAT: Final = 1
+_SILENT_BLOCKS: Final = frozenset({"code", "reference"})
+_FLOOR: Final = -1.2
+"""The score of what was not scored: a label that a stage does not know, a sentence off the gate."""
+_LONGEST: Final = 80
+"""Words of a sentence that are looked at; longer ones are lists that lost their breaks."""
+_TOP: Final = 4
+_CHUNK: Final = 256
+
+_MASK: Final = re.compile(
+    r"(?P<zurl>h(?:tt|xx)ps?(?:\[?:\]?|\b)//\S+|www\.\S+)|(?P<zcve>\bcve-\d{4}-\d+)"
+    r"|(?P<zhash>\b[0-9a-f]{32,}\b)|(?P<zip>\b(?:\d{1,3}\[?\.\]?){3}\d{1,3}\b)"
+    r"|(?P<zid>\b[tsg]\d{4}(?:[./]\d{3})?\b)"
+)
+_TECHNIQUE_ID: Final = re.compile(r"(?<![A-Za-z0-9])T\d{4}(?:[./]\d{3})?(?!\d)")
+_WORD: Final = re.compile(r"[^\W_]+")
+_SMALL: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "the a an of to in and or is are was were be been by for on with as at from that this it "
+        "its their his her they he she which has have had will would can could may also we our",
+    )
+)
+_ENDINGS: Final = (
+    "ations",
+    "ation",
+    "ings",
+    "ing",
+    "ers",
+    "ies",
+    "ied",
+    "ed",
+    "es",
+    "er",
+    "s",
+    "ly",
+)
+
+
+def stem(word: str) -> str:
+    """The word without a common English ending.
+
+    >>> stem("downloading"), stem("downloads"), stem("keys")
+    ('download', 'download', 'keys')
+    """
+    if len(word) >= 5:
+        for ending in _ENDINGS:
+            if word.endswith(ending) and len(word) - len(ending) >= 4:
+                return word[: -len(ending)]
+    return word
+
+
+def words_of(lines: Sequence[str]) -> list[list[str]]:
+    """The lower-case words of each line; addresses, hashes, ids and numbers as one word each.
+
+    >>> words_of(["It got 3 files from https://a.example/x", "T1105"])
+    [['it', 'got', 'zn', 'files', 'from', 'zurl'], ['zid']]
+    """
+    joined = "\n".join(line.replace("\n", " ") for line in lines).lower()
+    masked = _MASK.sub(lambda match: f" {match.lastgroup} ", joined)
+    return [
+        ["zn" if word.isdigit() else word for word in _WORD.findall(line)[:_LONGEST]]
+        for line in masked.split("\n")
+    ]
+
+
+class Grams:
+    """Hashed n-grams of sentences: words, stems, pairs of stems, pieces of words.
+
+    An n-gram is its CRC-32; the lowest bit is set for pieces of words. With an ``index``, known
+    hashes become its numbers and others are dropped. Words are looked up once and remembered.
+
+    >>> one, two = Grams().of(["it", "downloads"]), Grams().of(["it", "downloaded"])
+    >>> len(one & two) > 10
+    True
+    """
+
+    def __init__(self, index: dict[int, int] | None = None) -> None:
+        self.index = index
+        self._words: dict[str, tuple[str, tuple[int, ...]]] = {}
+        self._pairs: dict[tuple[str, str, str], int] = {}
+
+    def of(self, words: Sequence[str]) -> set[int]:
+        """The n-grams of one sentence."""
+        found: set[int] = set()
+        known = self._words
+        stems = []
+        for word in words:
+            entry = known.get(word) or self._learn(word)
+            stems.append(entry[0])
+            found.update(entry[1])
+        content = [word for word in stems if word not in _SMALL]
+        pairs = self._pairs
+        for kind, first, second in (
+            ("b", stems, stems[1:]),
+            ("k", content, content[1:]),
+            ("j", content, content[2:]),
+        ):
+            for key in zip((kind,) * len(second), first, second, strict=False):
+                number = pairs.get(key)
+                if number is None:
+                    number = self._learn_pair(key)
+                if number >= 0:
+                    found.add(number)
+        return found
+
+    def _number(self, gram: str, *, piece: bool = False) -> int:
+        value = zlib.crc32(gram.encode("utf-8", "surrogatepass")) & 0xFFFFFFFE | piece
+        return value if self.index is None else self.index.get(value, -1)
+
+    def _learn(self, word: str) -> tuple[str, tuple[int, ...]]:
+        if len(self._words) > 200_000:
+            self._words.clear()  # bounded: a run over millions of reports must not grow
+        root = stem(word)
+        numbers = [self._number("u" + word), self._number("s" + root)]
+        if len(word) >= 4:
+            edged = f"<{word[:40]}>"
+            numbers += [
+                self._number("c" + edged[at : at + size], piece=True)
+                for size in (3, 4, 5)
+                if size < len(edged)
+                for at in range(len(edged) - size + 1)
+            ]
+        entry = root, tuple(number for number in numbers if number >= 0)
+        self._words[word] = entry
+        return entry
+
+    def _learn_pair(self, key: tuple[str, str, str]) -> int:
+        if len(self._pairs) > 500_000:
+            self._pairs.clear()
+        number = self._number(f"{key[0]}{key[1]} {key[2]}")
+        self._pairs[key] = number
+        return number
+
+    def grams_of_word(self, word: str) -> tuple[int, ...]:
+        """The n-grams that a word brings by itself."""
+        return (self._words.get(word) or self._learn(word))[1]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scored:
+    """The candidates of a report: sentence number, label number, probability."""
+
+    sentence: Indices
+    label: Indices
+    probability: Numbers
+
+
+@dataclasses.dataclass(slots=True)
+class Linear:
+    """The first stage: n-gram weights for the gate and for blocks of labels.
+
+    ``weights`` has a column for the gate, then one for each entry of ``columns`` (label number).
+    ``blocks`` says which columns stem from which training material. ``names`` holds the n-grams of
+    technique names, ``name_labels`` the label of each.
+    """
+
+    hashes: npt.NDArray[np.uint32]
+    scale: Numbers
+    weights: sparse.csr_matrix
+    bias: Numbers
+    blocks: tuple[Indices, ...]
+    name_grams: sparse.csr_matrix
+    name_labels: Indices
+    labels: int
+    gate_floor: float
+    grams: Grams = dataclasses.field(init=False)
+    gate: Numbers = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = self.weights[:, [0]].toarray().ravel()
+        self.grams = Grams({int(value): n for n, value in enumerate(self.hashes.tolist())})
+
+    def rows(self, words: Sequence[Sequence[str]]) -> sparse.csr_matrix:
+        """Sentences as rows of weighted n-grams of length one."""
+        import numpy as np
+        from scipy import sparse
+
+        pointers: list[int] = [0]
+        numbers: list[int] = []
+        for sentence in words:
+            numbers.extend(self.grams.of(sentence))
+            pointers.append(len(numbers))
+        columns = np.array(numbers, dtype=np.int32)
+        data = self.scale[columns] if numbers else np.zeros(0, np.float32)
+        matrix = sparse.csr_matrix(
+            (data, columns, np.array(pointers)), shape=(len(words), len(self.hashes))
+        )
+        return unit_rows(matrix)
+
+    def score(self, rows: sparse.csr_matrix) -> tuple[Numbers, list[Numbers], Numbers]:
+        """Gate, one (sentence, label) matrix a block, and how much of a technique's name is there.
+
+        Sentences under the gate's floor are not scored further.
+        """
+        import numpy as np
+
+        count = rows.shape[0]
+        gate = rows @ self.gate + self.bias[0]
+        open_ = np.flatnonzero(gate >= self.gate_floor)
+        chosen = rows[open_]
+        raw = product(chosen, self.weights) + self.bias
+        blocks, at = [], 1
+        for labels in self.blocks:
+            scores = np.full((count, self.labels), _FLOOR, np.float32)
+            scores[np.ix_(open_, labels)] = raw[:, at : at + len(labels)]
+            at += len(labels)
+            blocks.append(scores)
+        names = np.zeros((count, self.labels), np.float32)
+        if self.name_grams.shape[1]:
+            present = chosen.copy()
+            present.data[:] = 1.0
+            shares = product(present, self.name_grams)
+            part = np.zeros((len(open_), self.labels), np.float32)
+            np.maximum.at(part.T, self.name_labels, shares.T)
+            names[open_] = part
+        return gate.astype(np.float32), blocks, names
+
+
+def product(rows: sparse.csr_matrix, weights: sparse.csr_matrix) -> Numbers:
+    """``rows @ weights``, dense, by way of the weights of the n-grams that occur.
+
+    A report uses some thousand of all n-grams: their weights made dense multiply several times as
+    fast as two sparse matrices do, and stay small.
+    """
+    import numpy as np
+    from scipy import sparse
+
+    parts = []
+    for at in range(0, rows.shape[0], _CHUNK):
+        part = rows[at : at + _CHUNK]
+        used, columns = np.unique(part.indices, return_inverse=True)
+        narrow = sparse.csr_matrix(
+            (part.data, columns.ravel(), part.indptr), shape=(part.shape[0], len(used))
+        )
+        parts.append(narrow @ weights[used].toarray())
+    return np.concatenate(parts) if parts else np.zeros((0, weights.shape[1]), np.float32)
+
+
+def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The matrix with rows of Euclidean length one; empty rows stay empty."""
+    import numpy as np
+
+    squares = matrix.copy()
+    squares.data = squares.data**2
+    lengths = np.sqrt(np.asarray(squares.sum(axis=1)).ravel())
+    lengths[lengths == 0] = 1.0
+    matrix.data /= np.repeat(lengths, np.diff(matrix.indptr)).astype(np.float32)
+    return matrix
+
+
+def candidates(
+    lines: Sequence[str],
+    words: Sequence[Sequence[str]],
+    gate: Numbers,
+    blocks: Sequence[Numbers],
+    names: Numbers,
+) -> tuple[Indices, Indices, Numbers]:
+    """(sentence, label, features) of what the ranker looks at: one report, in order.
+
+    A candidate is among the first few labels of a block, or nearly named.
+    """
+    import numpy as np
+
+    count, labels = names.shape
+    chosen = names > 0.8
+    for scores in blocks:
+        leading = np.argpartition(-scores, min(_TOP, labels - 1), axis=1)[:, :_TOP]
+        np.put_along_axis(chosen, leading, values=True, axis=1)
+    known = np.max(np.stack(blocks), axis=0) > _FLOOR
+    at, label = np.nonzero(chosen & (known | (names > 0.8)))
+
+    def beside(values: Numbers, step: int) -> Numbers:
+        moved = np.full_like(values, _FLOOR)
+        if step > 0:
+            moved[step:] = values[:-step]
+        else:
+            moved[:step] = values[-step:]
+        return moved
+
+    features = [gate[at], beside(gate, 1)[at], beside(gate, -1)[at]]
+    features.append(np.full(len(at), gate.mean() if count else 0.0, np.float32))
+    for scores in blocks:
+        own = scores[at, label]
+        ordered = np.sort(scores, axis=1)
+        top = ordered[at, -1]
+        rank = (scores[at] > own[:, None]).sum(axis=1)
+        around = np.maximum(beside(scores, 1), beside(scores, -1))
+        best = np.sort(scores, axis=0)[-3:]
+        features += [own, own - top, top - ordered[at, -2], np.log1p(rank), around[at, label]]
+        features += [best[-1][label], best.mean(axis=0)[label]]
+        features += [own * gate[at], own**2]
+    first, second = blocks[0][at, label], blocks[-1][at, label]
+    features += [first * second, gate[at] ** 2]
+    features += [names[at, label], names[at, label] * (names[at, label] > 0.8), names.max(1)[at]]
+    shape = np.array([_shape(line, len(w)) for line, w in zip(lines, words, strict=True)])
+    features += list(shape.reshape(count, _SHAPES)[at].T)
+    features.append(at / max(1, count))
+    features.append(np.full(len(at), np.log1p(count)))
+    return at, label, np.column_stack(features).astype(np.float32)
+
+
+_SHAPES: Final = 9
+
+
+def _shape(line: str, words: int) -> tuple[float, ...]:
+    size = max(1, len(line))
+    return (
+        min(words, 60) / 10,
+        float(line.startswith("#")),
+        float("*" in line),
+        float(line.startswith("|")),
+        float("http" in line),
+        float(line[:1].isupper()),
+        float(line[-1:] in ".!?"),
+        sum(map(line.count, "0123456789")) / size,
+        float(line[:6].lower() == "figure"),
+    )
+
+
+@dataclasses.dataclass(slots=True)
+class Ranker:
+    """The second stage: a logistic model of a candidate's features, with terms for each label."""
+
+    mean: Numbers
+    spread: Numbers
+    coefficients: Numbers
+    intercept: float
+    by_label: Numbers
+    """Per label: an own intercept, and own slopes on the first block's score and on the gate."""
+    slopes: tuple[int, int]
+    calibration: tuple[float, float] = (1.0, 0.0)
+    """Slope and shift of the logit."""
+
+    def probability(self, label: Indices, features: Numbers) -> Numbers:
+        """The probability of each candidate."""
+        import numpy as np
+
+        ready = (features - self.mean) / self.spread
+        own = self.by_label[label]
+        logit = ready @ self.coefficients + self.intercept + own[:, 0]
+        logit += own[:, 1] * ready[:, self.slopes[0]] + own[:, 2] * ready[:, self.slopes[1]]
+        plain = (1 / (1 + np.exp(-np.clip(logit, -30, 30)))).astype(np.float32)
+        return calibrated(plain, self.calibration)
+
+
+def calibrated(probability: Numbers, calibration: tuple[float, float]) -> Numbers:
+    """Probabilities with their logit stretched and shifted."""
+    import numpy as np
+
+    safe = np.clip(probability, 1e-7, 1 - 1e-7)
+    logit = np.log(safe / (1 - safe)) * calibration[0] + calibration[1]
+    return (1 / (1 + np.exp(-logit))).astype(np.float32)
+
+
+@dataclasses.dataclass(slots=True)
+class Model:
+    """A trained model: labels, both stages, thresholds, and its card in short.
+
+    ``labels`` are technique ids at parent level, ``subs`` the sub-technique of each column of
+    ``sub_weights``. ``about`` says what it was trained from.
+    """
+
+    labels: tuple[str, ...]
+    linear: Linear
+    ranker: Ranker
+    subs: tuple[str, ...]
+    sub_weights: sparse.csr_matrix
+    sub_bias: Numbers
+    sub_floor: float
+    thresholds: dict[str, float]
+    about: dict[str, Any]
+    subs_of: dict[str, list[int]] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.subs_of = {}
+        for number, name in enumerate(self.subs):
+            self.subs_of.setdefault(name.partition(".")[0], []).append(number)
+
+    def score(self, lines: Sequence[str]) -> tuple[Scored, sparse.csr_matrix]:
+        """Candidates of a report given as its sentences in order, and the rows of n-grams."""
+        words = words_of(lines)
+        rows = self.linear.rows(words)
+        at, label, features = candidates(lines, words, *self.linear.score(rows))
+        return Scored(at, label, self.ranker.probability(label, features)), rows
+
+    def sub_scores(self, rows: sparse.csr_matrix) -> Numbers:
+        """How much each row speaks for each sub-technique against its siblings."""
+        return product(rows, self.sub_weights) + self.sub_bias
+
+    def most_exact(self, scores: Numbers, parent: str) -> str:
+        """The sub-technique where a sentence carries it, the technique itself otherwise."""
+        columns = self.subs_of.get(parent)
+        if not columns:
+            return parent
+        best = max(columns, key=lambda column: float(scores[column]))
+        return self.subs[best] if scores[best] >= self.sub_floor else parent
+
+
+def silence(report: Report) -> str:
+    """Why nothing is said of a report's behaviour: its language; empty where there is no reason.
+
+    >>> silence(Report("r", "s", "i", "Die Gruppe lädt Dateien.", language="de"))
+    'language de: no model of described behaviour'
+    """
+    language = report.language.casefold()
+    if language and language.partition("-")[0] not in {"en", "eng", "english", "und"}:
+        return f"language {report.language}: no model of described behaviour"
+    words = _WORD.findall(report.text[:40_000].lower())
+    if len(words) >= 40 and sum(word in _SMALL for word in words) < 0.08 * len(words):
+        return "language unlike English: no model of described behaviour"
+    if len(words) < 40 and report.text and not report.text.isascii() and not language:
+        letters = [c for c in report.text[:2000] if c.isalpha()]
+        if sum(c.isascii() for c in letters) < 0.7 * len(letters):
+            return "language unlike English: no model of described behaviour"
+    return ""
+
+
+def find_behaviours(
+    report: Report, *, threshold: Threshold = "balanced", model: Model | None = None
+) -> tuple[Mention, ...]:
+    """Mentions of techniques that sentences describe, each over its sentence, by offset.
+
+    ``score`` is the calibrated probability. Sentences that write a technique id are left to it;
+    code, lists of sources and languages other than English are left alone (:func:`silence`).
+
+    >>> text = "The actor sent spearphishing emails with a malicious Word attachment to staff."
+    >>> [m.concept for m in find_behaviours(Report("r", "s", "i", text), threshold="recall")]
+    ['T1566.001']
+    """
+    if reason := silence(report):
+        log.info("%s: %s", report.item or report.id, reason)
+        return ()
+    model = model or load_model()
+    try:
+        least = model.thresholds[threshold]
+    except KeyError:
+        raise ExtractError(
+            f"no such threshold, choose one of {', '.join(model.thresholds)}", subject=threshold
+        ) from None
+    spans = [span for span in _spans(report) if not _TECHNIQUE_ID.search(report.text, *span)]
+    if not spans:
+        return ()
+    lines = [report.text[start:end] for start, end in spans]
+    scored, rows = model.score(lines)
+    found = []
+    chosen = (scored.probability >= least).nonzero()[0]
+    exact = model.sub_scores(rows[scored.sentence[chosen]])
+    for place, number in enumerate(chosen.tolist()):
+        at = int(scored.sentence[number])
+        start, end = spans[at]
+        parent = model.labels[int(scored.label[number])]
+        found.append(
+            Mention(
+                report=report.id,
+                start=start,
+                end=end,
+                quote=lines[at],
+                kind="technique",
+                concept=model.most_exact(exact[place], parent),
+                basis="behaviour",
+                rule=RULE,
+                score=round(float(scored.probability[number]), 4),
+            )
+        )
+    return tuple(sorted(found, key=lambda m: (m.start, m.end, m.concept)))
+
+
+def why(quote: str, technique: str, *, model: Model | None = None) -> tuple[tuple[str, float], ...]:
+    """The words of a sentence that speak for a technique, strongest first, with their weight.
+
+    >>> words = why("The actor sent spearphishing emails with attachments.", "T1566")
+    >>> "spearphishing" in [word for word, _ in words[:3]]
+    True
+    """
+    import numpy as np
+
+    model = model or load_model()
+    parent = technique.partition(".")[0]
+    if parent not in model.labels:
+        return ()
+    label = model.labels.index(parent)
+    columns, at = [], 1
+    for block in model.linear.blocks:
+        columns += (at + np.flatnonzero(block == label)).tolist()
+        at += len(block)
+    weights = np.asarray(model.linear.weights[:, columns].sum(axis=1)).ravel()
+    words = words_of([quote])[0]
+    grams = model.linear.grams
+    shares: dict[str, float] = {}
+    all_grams = grams.of(words)
+    for word in dict.fromkeys(words):
+        # What the sentence would lose without the word, pairs with it included.
+        rest = grams.of([other for other in words if other != word])
+        lost = np.array(sorted(all_grams - rest), dtype=np.int64)
+        shares[word] = float((weights[lost] * model.linear.scale[lost]).sum()) if len(lost) else 0.0
+    ranked = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
+    return tuple((word, round(share, 3)) for word, share in ranked if share > 0)
+
+
+def _spans(report: Report) -> list[tuple[int, int]]:
+    if not report.blocks:
+        return sentences(report.text)
+    found = []
+    for block in report.blocks:
+        if block.kind not in _SILENT_BLOCKS:
+            found += sentences(report.text, block.start, block.end)
+    return found
+
+
+# -- the model file ----------------------------------------------------------------------------
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model: arrays in a zip, no pickle, equal bytes for an equal model."""
+    import zipfile
+
+    import numpy as np
+
+    linear, ranker = model.linear, model.ranker
+    weights, columns = _pressed(linear.weights)
+    subs, sub_columns = _pressed(model.sub_weights)
+    arrays = {
+        "hashes": linear.hashes,
+        "scale": linear.scale.astype(np.float16),
+        **{f"weights_{key}": value for key, value in weights.items()},
+        "weights_step": columns,
+        "bias": linear.bias,
+        "name_labels": linear.name_labels.astype(np.int16),
+        "name_data": linear.name_grams.data.astype(np.float16),
+        "name_indices": linear.name_grams.indices.astype(np.int16),
+        "name_indptr": np.diff(linear.name_grams.indptr).astype(np.uint16),
+        **{f"block_{n}": block.astype(np.int16) for n, block in enumerate(linear.blocks)},
+        **{f"subs_{key}": value for key, value in subs.items()},
+        "subs_step": sub_columns,
+        "sub_bias": model.sub_bias,
+        "mean": ranker.mean,
+        "spread": ranker.spread,
+        "coefficients": ranker.coefficients,
+        "by_label": ranker.by_label.astype(np.float32),
+    }
+    head = {
+        "format": _FORMAT,
+        "labels": model.labels,
+        "subs": model.subs,
+        "blocks": len(linear.blocks),
+        "names": linear.name_grams.shape[1],
+        "gate_floor": linear.gate_floor,
+        "sub_floor": model.sub_floor,
+        "intercept": ranker.intercept,
+        "slopes": ranker.slopes,
+        "calibration": ranker.calibration,
+        "thresholds": model.thresholds,
+        "about": model.about,
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+
+        def add(name: str, body: bytes) -> None:
+            # A fixed date: the same model has the same bytes whenever it is written.
+            file.writestr(
+                zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), body, zipfile.ZIP_DEFLATED, 9
+            )
+
+        add("head.json", json.dumps(head, sort_keys=True).encode())
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            add(f"{name}.npy", buffer.getvalue())
+
+
+def read_model(path: Path) -> Model:
+    """A model from its file."""
+    import zipfile
+
+    import numpy as np
+    from scipy import sparse
+
+    try:
+        with zipfile.ZipFile(path) as file:
+            head = json.loads(file.read("head.json"))
+        if head["format"] != _FORMAT:
+            raise ExtractError(f"model format {head['format']} is not ours", subject=str(path))
+        arrays = np.load(path, allow_pickle=False)
+        features = len(arrays["hashes"])
+        pointers = np.r_[0, np.cumsum(arrays["name_indptr"].astype(np.int64))]
+        labels = tuple(head["labels"])
+        linear = Linear(
+            hashes=arrays["hashes"],
+            scale=arrays["scale"].astype(np.float32),
+            weights=_unpressed(arrays, "weights", features),
+            bias=arrays["bias"],
+            blocks=tuple(arrays[f"block_{n}"].astype(np.int64) for n in range(head["blocks"])),
+            name_grams=sparse.csr_matrix(
+                (
+                    arrays["name_data"].astype(np.float32),
+                    arrays["name_indices"].astype(np.int32),
+                    pointers,
+                ),
+                shape=(features, head["names"]),
+            ),
+            name_labels=arrays["name_labels"].astype(np.int64),
+            labels=len(labels),
+            gate_floor=head["gate_floor"],
+        )
+        ranker = Ranker(
+            arrays["mean"],
+            arrays["spread"],
+            arrays["coefficients"],
+            head["intercept"],
+            arrays["by_label"],
+            tuple(head["slopes"]),
+            tuple(head["calibration"]),
+        )
+        return Model(
+            labels=labels,
+            linear=linear,
+            ranker=ranker,
+            subs=tuple(head["subs"]),
+            sub_weights=_unpressed(arrays, "subs", features),
+            sub_bias=arrays["sub_bias"],
+            sub_floor=head["sub_floor"],
+            thresholds=head["thresholds"],
+            about=head["about"],
+        )
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ExtractError(f"not a model of behaviours: {error!r}", subject=str(path)) from None
+
+
+@functools.lru_cache(maxsize=1)
+def load_model() -> Model:
+    """The model in the package, loaded once."""
+    with resources.as_file(resources.files("ctimine.extract") / "models" / MODEL_FILE) as path:
+        return read_model(path)
+
+
+def _pressed(matrix: sparse.csr_matrix) -> tuple[dict[str, Any], Numbers]:
+    """Columns as 8-bit numbers with a step each, kept by column for short index differences."""
+    import numpy as np
+
+    by_column = matrix.tocsc()
+    by_column.sort_indices()
+    sizes = np.diff(by_column.indptr)
+    steps = np.ones(by_column.shape[1], np.float32)
+    for number in range(by_column.shape[1]):
+        part = by_column.data[by_column.indptr[number] : by_column.indptr[number + 1]]
+        if len(part):
+            steps[number] = max(float(np.abs(part).max()) / 127, 1e-9)
+    data = np.rint(by_column.data / np.repeat(steps, sizes)).astype(np.int8)
+    gaps = np.diff(by_column.indices, prepend=0).astype(np.int64)
+    starts = by_column.indptr[:-1][sizes > 0]
+    gaps[starts] = by_column.indices[starts]
+    # Gaps are small: a low and a high byte apart compress far better than one number.
+    return {
+        "data": data,
+        "gaps_low": (gaps & 0xFF).astype(np.uint8),
+        "gaps_high": (gaps >> 8).astype(np.uint16),
+        "sizes": sizes.astype(np.uint32),
+    }, steps
+
+
+def _unpressed(arrays: Any, name: str, features: int) -> sparse.csr_matrix:
+    import numpy as np
+    from scipy import sparse
+
+    sizes = arrays[f"{name}_sizes"].astype(np.int64)
+    gaps = arrays[f"{name}_gaps_low"].astype(np.int64)
+    gaps += arrays[f"{name}_gaps_high"].astype(np.int64) << 8
+    pointers = np.r_[0, np.cumsum(sizes)]
+    total = np.cumsum(gaps)
+    before = np.r_[0, total][pointers[:-1]]
+    indices = total - np.repeat(before, sizes)
+    data = arrays[f"{name}_data"].astype(np.float32) * np.repeat(arrays[f"{name}_step"], sizes)
+    return sparse.csc_matrix((data, indices, pointers), shape=(features, len(sizes))).tocsr()

@@ -1,0 +1,192 @@
+"""Described techniques: what is found, what is left alone, and what the model file may hold."""
+
+from __future__ import annotations
+
+import time
+from importlib import resources
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctimine.attack import load_attack
+from ctimine.errors import ExtractError
+from ctimine.extract.behaviours import (
+    Grams,
+    find_behaviours,
+    load_model,
+    read_model,
+    save_model,
+    silence,
+    why,
+    words_of,
+)
+from ctimine.model import Block, Report
+
+MODELS = resources.files("ctimine.extract") / "models"
+
+
+def report(text, **values):
+    return Report("r", "s", "i", text, **values)
+
+
+def concepts(text, threshold="balanced"):
+    return {m.concept for m in find_behaviours(report(text), threshold=threshold)}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "technique"),
+    [
+        ("The group mailed spearphishing messages with a malicious Word attachment.", "T1566"),
+        ("It dumped credentials from the memory of LSASS with a renamed tool.", "T1003"),
+        ("The loader creates a scheduled task that runs it every ten minutes.", "T1053"),
+        ("The ransomware encrypts files on all local drives and demands payment.", "T1486"),
+        ("The implant logs keystrokes and keeps them in a hidden file.", "T1056"),
+        ("It takes screenshots of the desktop every thirty seconds.", "T1113"),
+        ("The dropper ran a PowerShell command to fetch the next stage.", "T1059"),
+    ],
+)
+def test_a_plainly_described_technique_is_found(sentence, technique):
+    assert technique in {concept.partition(".")[0] for concept in concepts(sentence, "recall")}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "We published the second part of this series in June.",
+        "The company has its seat in Berlin and employs four hundred people.",
+        "Read more about our products and subscribe to the newsletter.",
+    ],
+)
+def test_prose_without_behaviour_is_left_alone(sentence):
+    assert concepts(sentence, "balanced") == set()
+
+
+def test_the_thresholds_are_nested():
+    text = (
+        "The actor sent phishing emails with a link. The document drops a script. "
+        "It downloads a second payload. The server answers with commands. Data is compressed."
+    )
+    high, balanced, recall = (concepts(text, name) for name in ("high", "balanced", "recall"))
+    assert high <= balanced <= recall
+    with pytest.raises(ExtractError, match="choose one of"):
+        find_behaviours(report(text), threshold="none")
+
+
+def test_a_sentence_that_writes_an_id_is_left_to_the_id():
+    assert concepts("It sent spearphishing emails with an attachment (T1566.001).") == set()
+
+
+def test_code_and_sources_are_left_alone():
+    text = "It sent spearphishing emails with a malicious attachment."
+    for kind, count in (("paragraph", 1), ("code", 0), ("reference", 0)):
+        blocks = (Block(kind, 0, len(text)),)
+        assert len(find_behaviours(report(text, blocks=blocks), threshold="recall")) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Die Gruppe verschickt E-Mails mit einem Anhang.", "de"),
+        ("Группа рассылает письма с вредоносным вложением.", ""),
+        ("Le groupe envoie des courriels avec une pièce jointe malveillante. " * 10, ""),
+    ],
+)
+def test_other_languages_are_left_alone_and_it_is_said(text, language, caplog):
+    made = report(text, language=language)
+    with caplog.at_level("INFO"):
+        assert find_behaviours(made) == ()
+    assert silence(made).startswith("language")
+    assert silence(made) in caplog.text
+
+
+def test_concepts_live_in_the_newest_catalogue():
+    model, catalogue = load_model(), load_attack()
+    for name in (*model.labels, *model.subs):
+        concept = catalogue.get(name)
+        assert concept is not None, name
+        assert (concept.kind, concept.status) == ("technique", "live"), name
+
+
+def test_the_words_that_decided_are_words_of_the_sentence():
+    words = why("It logs keystrokes of the user.", "T1056")
+    assert words[0][0] == "keystrokes"
+    assert {word for word, _ in words} <= {"it", "logs", "keystrokes", "of", "the", "user"}
+    assert why("It logs keystrokes.", "T0000") == ()
+
+
+def test_the_model_file_is_small_and_read_and_written_alike(tmp_path):
+    path = tmp_path / "again.npz"
+    save_model(load_model(), path)
+    with resources.as_file(MODELS / "behaviours.npz") as shipped:
+        assert shipped.stat().st_size <= 8_000_000
+    text = report("It sent spearphishing emails with a malicious attachment. It logs keystrokes.")
+    again = find_behaviours(text, threshold="recall", model=read_model(path))
+    assert [m.concept for m in again] == [
+        m.concept for m in find_behaviours(text, threshold="recall")
+    ]
+
+
+def test_the_model_file_holds_no_words_but_technique_ids():
+    import zipfile
+
+    with resources.as_file(MODELS / "behaviours.npz") as path, zipfile.ZipFile(path) as file:
+        head = file.read("head.json").decode()
+        assert {name.rpartition(".")[2] for name in file.namelist()} == {"npy", "json"}
+    assert "phish" not in head
+
+
+def test_the_licence_stands_beside_the_model():
+    text = (MODELS / "LICENSE").read_text(encoding="utf-8")
+    assert "CC-BY-SA-4.0" in text
+    assert "AnnoCTR" in text
+    assert "The MITRE Corporation" in text
+
+
+def test_a_broken_model_file_is_named(tmp_path):
+    path = tmp_path / "broken.npz"
+    path.write_bytes(b"PK no")
+    with pytest.raises(ExtractError, match=r"broken\.npz"):
+        read_model(path)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(max_size=300))
+def test_every_mention_is_its_quote(text):
+    for mention in find_behaviours(report(text), threshold="recall"):
+        assert text[mention.start : mention.end] == mention.quote
+        assert mention.basis == "behaviour"
+        assert 0.0 <= mention.score <= 1.0
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_words_of_lines_do_not_depend_on_their_neighbours(first, second):
+    assert words_of([first, second]) == [words_of([first])[0], words_of([second])[0]]
+
+
+def test_known_grams_are_numbers_of_the_index():
+    words = ["it", "downloads"]
+    everything = sorted(Grams().of(words))
+    index = {gram: number for number, gram in enumerate(everything[::2])}
+    assert Grams(index).of(words) == set(index.values())
+
+
+def test_the_spacy_component_finds_the_same():
+    import spacy
+
+    from ctimine.extract.behaviours_pipe import make_behaviours
+    from ctimine.extract.docs import mentions_of
+
+    nlp = spacy.blank("en")
+    assert make_behaviours(nlp, "b", "high").threshold == "high"
+    nlp.add_pipe("ctimine_behaviours", config={"threshold": "recall"})
+    doc = nlp("It sent spearphishing emails with a malicious attachment.")
+    assert [m.concept for m in mentions_of(doc)] == ["T1566.001"]
+
+
+def test_a_long_report_takes_no_time():
+    text = "It sent spearphishing emails. The weather was fine. Data was stolen over HTTP. " * 1500
+    find_behaviours(report(text[:400]))
+    began = time.process_time()
+    find_behaviours(report(text))
+    assert time.process_time() - began < 6.0
