@@ -42,6 +42,10 @@ def mine_command(
     archive: Annotated[
         Path | None, typer.Option(help="Also mine what this archive file holds.")
     ] = None,
+    behaviours: Annotated[
+        Literal["off", "high", "balanced", "recall"],
+        typer.Option(help="Also find techniques that are described, not named."),
+    ] = "off",
     flavour: Annotated[
         Literal["plain", "misp"],
         typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp."),
@@ -84,6 +88,7 @@ def mine_command(
         run = mine(
             *(paths or ([] if archive else [sample_corpus()])),
             archive=archive,
+            behaviours=None if behaviours == "off" else behaviours,
             catalogue=catalogue,
             workers=workers,
             on_progress=lambda done, item: progress.update(

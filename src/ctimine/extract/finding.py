@@ -16,6 +16,8 @@ from ctimine.model import Claim, Mention, Report
 if TYPE_CHECKING:
     from spacy.language import Language
 
+    from ctimine.extract.behaviours import Threshold
+
 
 def find_mentions(report: Report, catalogue: Catalogue) -> tuple[Mention, ...]:
     """Every written id and name of a report, by offset; the stance is not judged yet.
@@ -78,12 +80,19 @@ def in_order(mentions: list[Mention]) -> tuple[Mention, ...]:
 
 
 def extract(
-    report: Report, catalogue: Catalogue, *, nlp: Language | None = None
+    report: Report,
+    catalogue: Catalogue,
+    *,
+    behaviours: Threshold | None = None,
+    nlp: Language | None = None,
 ) -> tuple[tuple[Mention, ...], tuple[Claim, ...]]:
     """The mentions and claims of a report: pure, no clock, no network.
 
-    Works on the raw text and needs no spaCy. With ``nlp``, a pipeline with components of ctimine
-    (and perhaps of others), that pipeline does the work instead; the catalogue is then its own.
+    ``behaviours`` adds techniques that are described without a name or id, at the threshold
+    ``high``, ``balanced`` or ``recall``; without it only what is written, and abused services,
+    counts. Works on the raw text and needs no spaCy. With ``nlp``, a pipeline with components of
+    ctimine (and perhaps of others), that pipeline does the work instead; the catalogue is then its
+    own.
 
     >>> from ctimine.attack import load_attack
     >>> report = Report("r", "s", "i", "APT29 used PowerShell (T1059.001).")
@@ -100,6 +109,11 @@ def extract(
     from ctimine.extract.services import find_services
     from ctimine.extract.stance import set_stance
 
-    mentions = in_order([*find_mentions(report, catalogue), *find_services(report)])
+    found = [*find_mentions(report, catalogue), *find_services(report)]
+    if behaviours is not None:
+        from ctimine.extract.behaviours import find_behaviours
+
+        found += find_behaviours(report, threshold=behaviours)
+    mentions = in_order(found)
     mentions = set_stance(report, mentions)
     return mentions, find_claims(report, mentions, catalogue)

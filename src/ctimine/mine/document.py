@@ -6,9 +6,13 @@ No clock, no network and no archive in it: that is what a pool or a cluster runs
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from ctimine.attack import Catalogue
 from ctimine.model import Claim, Mention, Report, Snapshot, Source
+
+if TYPE_CHECKING:
+    from ctimine.extract.behaviours import Threshold
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,11 +25,16 @@ class Mined:
 
 
 def mine_document(
-    snapshot: Snapshot, catalogue: Catalogue, *, source: Source | None = None
+    snapshot: Snapshot,
+    catalogue: Catalogue,
+    *,
+    source: Source | None = None,
+    behaviours: Threshold | None = None,
 ) -> Mined:
     r"""The report that the snapshot holds, its mentions and its claims.
 
-    Raises a :class:`~ctimine.errors.ReadError` that names the item if the bytes cannot be read.
+    ``behaviours`` is the threshold for described techniques, see :func:`ctimine.extract`. Raises a
+    :class:`~ctimine.errors.ReadError` that names the item if the bytes cannot be read.
 
     >>> from ctimine import Snapshot, load_attack
     >>> body = b"# Turla\n\nTurla used Pastebin and GitHub for its C2 traffic (T1102)."
@@ -37,5 +46,5 @@ def mine_document(
     from ctimine.read import read
 
     report = read(snapshot, source)
-    mentions, claims = extract(report, catalogue)
+    mentions, claims = extract(report, catalogue, behaviours=behaviours)
     return Mined(report, mentions, claims)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import functools
 import importlib.resources
 import json
 import os
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from ctimine.attack import Catalogue
+    from ctimine.extract.behaviours import Threshold
     from ctimine.read.guard import Workers
 
 Document: TypeAlias = tuple[Snapshot, Source]
@@ -118,6 +118,7 @@ def mine(
     *places: str | os.PathLike[str] | Source,
     catalogue: Catalogue | None = None,
     archive: str | os.PathLike[str] | None = None,
+    behaviours: Threshold | None = None,
     cited: bool = True,
     workers: int | None = None,
     seconds: float = 60.0,
@@ -129,7 +130,8 @@ def mine(
     ``places`` are folders, git checkouts, zip archives, single files or
     :class:`~ctimine.Source` records, which may lie on the network; without any, the sample corpus
     is mined. ``archive`` is a file that keeps what was fetched: only what is new or changed is
-    fetched again, and everything in it is mined. ``cited`` adds the
+    fetched again, and everything in it is mined. ``behaviours`` adds techniques that are described
+    without a name or id, at the threshold ``high``, ``balanced`` or ``recall``. ``cited`` adds the
     edges of the knowledge base, with whom it cites, for comparison. ``workers`` is the number of
     worker processes (default: one a core, at most eight; 0 runs in this process, without bounds);
     ``seconds`` and ``megabytes`` bound each document. Raises
@@ -152,14 +154,15 @@ def mine(
     )
     outcomes: list[Outcome] = []
     mined: list[Mined] = []
+    work = Work(catalogue, behaviours)
     processes = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
     documents = _documents(sources, outcomes, archive)
     with contextlib.ExitStack() as stack:
         if processes:
-            pool = stack.enter_context(_workers(catalogue, processes, seconds, megabytes))
+            pool = stack.enter_context(_workers(work, processes, seconds, megabytes))
             results = pool.all(documents)
         else:
-            results = _here(catalogue, documents)
+            results = _here(work, documents)
         for done, ((snapshot, _), result) in enumerate(results, start=1):
             if isinstance(result, UnsupportedMedia):
                 outcomes.append(
@@ -274,14 +277,27 @@ def _archived(
             yield snapshot, declared.get(snapshot.source, Source(snapshot.source))
 
 
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What every document of a run is mined with."""
+
+    catalogue: Catalogue
+    behaviours: Threshold | None
+
+    def __call__(self, document: Document) -> Mined:
+        """Mine one document."""
+        snapshot, source = document
+        return mine_document(snapshot, self.catalogue, source=source, behaviours=self.behaviours)
+
+
 def _workers(
-    catalogue: Catalogue, processes: int, seconds: float, megabytes: int
+    work: Work, processes: int, seconds: float, megabytes: int
 ) -> Workers[Document, Mined]:
     from ctimine.read.guard import Workers
 
     return Workers(
         _mining,
-        catalogue,
+        work,
         subject=lambda pair: pair[0].item,
         size=lambda pair: len(pair[0].body),
         workers=processes,
@@ -291,26 +307,20 @@ def _workers(
 
 
 def _here(
-    catalogue: Catalogue, documents: Iterable[Document]
+    work: Work, documents: Iterable[Document]
 ) -> Iterator[tuple[Document, Mined | CtimineError]]:
     """The same in this process, without bounds."""
     from ctimine.read.guard import attempt
 
     for document in documents:
-        work = functools.partial(_mine, catalogue=catalogue)
         yield document, attempt(work, document, document[0].item)
 
 
-def _mining(catalogue: Catalogue) -> Callable[[Document], Mined]:
+def _mining(work: Work) -> Work:
     """The work of a worker, after one small document: automata are built before the clock."""
     small = Snapshot("warm-up", "warm-up.md", b"# Warm-up\n\nAPT28 used Pastebin (T1102).\n")
-    mine_document(small, catalogue)
-    return functools.partial(_mine, catalogue=catalogue)
-
-
-def _mine(document: Document, *, catalogue: Catalogue) -> Mined:
-    snapshot, source = document
-    return mine_document(snapshot, catalogue, source=source)
+    work((small, Source("warm-up")))
+    return work
 
 
 def _distinct(sources: list[Source]) -> list[Source]:
