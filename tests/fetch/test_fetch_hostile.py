@@ -14,7 +14,7 @@ from ctimine.errors import FetchError
 from ctimine.fetch.feeds import Feed, read_feed
 from ctimine.fetch.sitemaps import Sitemap, read_sitemap
 
-LOLS = "".join(f'<!ENTITY l{n} "{"&l%d;" % (n - 1) * 10}">' for n in range(1, 12))
+LOLS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
 ITEM = "<item><title>{}</title><guid>1</guid><description>{}</description></item>"
 
 

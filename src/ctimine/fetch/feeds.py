@@ -1,7 +1,7 @@
 """A feed's bytes as items: RSS, Atom, RDF and JSON Feed, broken ones too. Pure; opens nothing.
 
 The document type is cut off before parsing and entities are never resolved: no file is read,
-nothing grows. Items are taken one by one and thrown away, so that a large feed needs little memory.
+nothing grows. The number of tags is bounded before a tree is made of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import datetime
 import email.utils
 import html
 import html.entities
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -23,8 +22,8 @@ from ctimine.errors import BrokenSource, TooLarge
 
 MAX_FEED: Final = 16 * 1024 * 1024
 MAX_ITEMS: Final = 10_000
-MAX_ELEMENTS: Final = 400_000
-"""Elements of a whole feed. Content is text or cut off as markup of its own, so few are needed."""
+MAX_TAGS: Final = 400_000
+"""Tags of a whole feed or sitemap, outside of CDATA: a tree of more takes too much memory."""
 MAX_FIELD: Final = 8 * 1024 * 1024
 
 
@@ -69,9 +68,10 @@ def read_feed(body: bytes, media_type: str = "", url: str = "") -> Feed:
         rb"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", start, re.IGNORECASE | re.DOTALL
     ):
         raise BrokenSource("an HTML page, no feed", subject=url)
-    if b"<" not in start:
+    begin = text.find(b"<", 0, 4096)  # some servers print a warning first
+    if begin < 0:
         raise BrokenSource("no feed", subject=url)
-    return _xml_feed(text, url)
+    return _xml_feed(re.sub(rb"\A<\?xml[^>]{0,500}\?>", b"", text[begin:]), url)
 
 
 # -- bytes to clean UTF-8 --------------------------------------------------------------------------
@@ -95,6 +95,29 @@ def as_utf8(body: bytes, media_type: str = "") -> bytes:
     text = _ILLEGAL.sub(b"", text)
     text = re.sub(rb"^\s*<\?xml[^>]{0,500}\?>\s*", b"", text, count=1)
     text = _without_doctype(text)
+    return b"".join(
+        part if verbatim else _well_referenced(part) for verbatim, part in _sections(text)
+    )
+
+
+def _sections(text: bytes) -> Iterator[tuple[bool, bytes]]:
+    """The document in pieces: (whether it is CDATA, bytes)."""
+    at = 0
+    while True:
+        start = text.find(b"<![CDATA[", at)
+        end = text.find(b"]]>", start) if start >= 0 else -1
+        if end < 0:
+            yield False, text[at:]
+            return
+        yield False, text[at:start]
+        yield True, text[start : end + 3]
+        at = end + 3
+
+
+def _well_referenced(text: bytes) -> bytes:
+    """Text whose references are all ones that XML has without a document type."""
+    text = re.sub(rb"&(?!#?\w{1,32};)", b"&amp;", text)
+    text = re.sub(rb"&#(?:[0-9]{1,10}|[xX][0-9A-Fa-f]{1,8});", _character, text)
     return re.sub(rb"&([A-Za-z][A-Za-z0-9]{1,31});", _numbered, text)
 
 
@@ -183,6 +206,14 @@ def _without_doctype(text: bytes) -> bytes:
             at = close + len(end)
 
 
+def _character(match: re.Match[bytes]) -> bytes:
+    """A reference to a character, if XML has it; libxml2 would pass on halves of pairs."""
+    digits = match[0][2:-1]
+    number = int(digits[1:], 16) if digits[:1] in {b"x", b"X"} else int(digits)
+    legal = number in {9, 10, 13} or 0x20 <= number < 0xD800 or 0xE000 <= number < 0x110000
+    return match[0] if legal and number not in {0xFFFE, 0xFFFF} else "\ufffd".encode()
+
+
 def _numbered(match: re.Match[bytes]) -> bytes:
     name = match[1]
     if name in _XML_ENTITIES:
@@ -197,49 +228,46 @@ def _numbered(match: re.Match[bytes]) -> bytes:
 
 
 def elements(text: bytes, names: frozenset[str], subject: str = "") -> Iterator[tuple[str, Any]]:
-    """(local name, element) of each outermost element with one of these names, then thrown away.
+    """(local name, element) of each outermost element with one of these names.
 
-    Elements outside of them come with the name prefixed by ``^`` when they *end*, without children.
-    Recovers from broken markup as far as libxml2 does; raises BrokenSource where it cannot.
+    The other elements come, too, after those inside them, with ``^`` before the name. Recovers
+    from broken markup as far as libxml2 does; raises BrokenSource where it cannot.
     """
     from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 
-    inside = 0
-    count = 0
+    if _tags(text) > MAX_TAGS:
+        raise TooLarge(f"more than {MAX_TAGS:,} tags", subject=subject)
+    # Parsed as one piece: in steps, libxml2 looks for each missing ">" up to the end, again and
+    # again, and a megabyte of "<b <b <b" takes minutes.
+    parser = etree.XMLParser(
+        recover=True,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
     try:
-        steps = etree.iterparse(
-            io.BytesIO(text),
-            events=("start", "end"),
-            recover=True,
-            resolve_entities=False,
-            load_dtd=False,
-            no_network=True,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-        )
-        for event, element in steps:
-            name = _local(element.tag)
-            if event == "start":
-                count += 1
-                if count > MAX_ELEMENTS:
-                    raise TooLarge(f"more than {MAX_ELEMENTS:,} elements", subject=subject)
-                inside += name in names
-                continue
-            if name in names:
-                inside -= 1
-                if inside == 0:
-                    yield name, element
-            elif inside == 0:
-                yield "^" + name, element
-            if inside == 0:
-                parent = element.getparent()
-                element.clear()
-                if parent is not None:
-                    while element.getprevious() is not None:
-                        del parent[0]
-    except etree.LxmlError as error:
+        root = etree.fromstring(text, parser)
+    except (etree.LxmlError, ValueError) as error:
         raise BrokenSource(f"not XML: {error}"[:200], subject=subject) from None
+    if root is None:
+        return
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
+        name = _local(element.tag)
+        if name in names:
+            if event == "start":
+                yield name, element
+                walk.skip_subtree()
+        elif event == "end":
+            yield "^" + name, element
+
+
+def _tags(text: bytes) -> int:
+    """How many tags begin in a document, outside of CDATA."""
+    return sum(part.count(b"<") for verbatim, part in _sections(text) if not verbatim)
 
 
 def _local(tag: Any) -> str:
@@ -356,12 +384,11 @@ def _inside(element: Any) -> str:
 
     parts = [html.escape(element.text or "", quote=False)]
     for child in element:
-        if isinstance(child.tag, str):
-            for inner in child.iter():
-                if isinstance(inner.tag, str):
-                    inner.tag = inner.tag.rpartition("}")[2]
-            etree.cleanup_namespaces(child)
-        parts.append(etree.tostring(child, encoding="unicode", method="html"))
+        for inner in child.iter():
+            if isinstance(inner.tag, str):
+                inner.tag = inner.tag.rpartition("}")[2]
+        text = etree.tostring(child, encoding="unicode", method="html")
+        parts.append(re.sub(r'\sxmlns(?::[\w.-]{1,40})?="[^"]*"', "", text))
     return "".join(parts)[:MAX_FIELD].strip()
 
 

@@ -195,6 +195,7 @@ async def _index(visit: Visit) -> None:
 
 async def _crawl(visit: Visit) -> None:
     budget = _Budget(visit)
+    budget.take()  # robots.txt is a request, too
     patterns = Patterns(visit.words("include"), visit.words("exclude"))
     walk = Walk()
     start = one_form(visit.url)
