@@ -52,6 +52,19 @@ MAX_TOLD: Final = 100_000
 """Outcomes kept in memory; the account goes on counting."""
 
 _log = logging.getLogger("ctimine.fetch")
+_THREAD: Final = "ctimine-fetch"
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of httpcore's log is about somebody else's requests.
+
+    At DEBUG it writes the headers of answers, and a redirect may hold the secret of its request.
+    """
+    return record.threadName != _THREAD
+
+
+for _name in ("connection", "http11", "http2", "proxy", "socks"):
+    logging.getLogger(f"httpcore.{_name}").addFilter(_not_ours)
 _Result = TypeVar("_Result")
 
 
@@ -236,7 +249,7 @@ class Fetcher:
             loop.run_forever()
 
         self._loop = loop
-        self._thread = threading.Thread(target=turn, name="ctimine-fetch", daemon=True)
+        self._thread = threading.Thread(target=turn, name=_THREAD, daemon=True)
         self._thread.start()
         ready.wait()
         self._web = asyncio.run_coroutine_threadsafe(self._connect(), loop).result()
