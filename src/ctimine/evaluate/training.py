@@ -11,6 +11,8 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import random
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +31,7 @@ from ctimine.extract.behaviours import (
     unit_rows,
     words_of,
 )
+from ctimine.extract.sentences import sentences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +46,8 @@ SETS: Final = {
     "annoctr": ("annoctr_train.jsonl",),
 }
 """The sets that a model may be trained from, and their files."""
+ATTACK_BUNDLE: Final = "../attack/enterprise-attack-18.1.json.gz"
+"""The official bundle, from the folder of the sets: only read to train from ATT&CK alone."""
 SEEN_IN: Final = 3
 """Documents that an n-gram must occur in: one that a single text holds could give it away."""
 _KEPT: Final = 4000
@@ -97,7 +102,12 @@ def train_behaviours(
     absent = [path.name for path in paths if not path.is_file()]
     if absent:
         raise EvaluationError(f"not at hand: {', '.join(absent)}", subject=str(folder))
-    material = read_material(folder, used, catalogue or load_attack())
+    catalogue = catalogue or load_attack()
+    material = read_material(folder, used, catalogue)
+    if not material.prose and not material.closed:
+        paths.append(folder / ATTACK_BUNDLE)
+        prose, examples = made_reports(material.examples, paths[-1], seed)
+        material = Material(prose, (), examples)
     about = {
         "sets": sorted(used),
         "digest": digest(paths),
@@ -106,7 +116,7 @@ def train_behaviours(
         "closed": len(material.closed),
         "examples": len(material.examples),
     }
-    return fit(material, catalogue or load_attack(), seed=seed, about=about, say=say)
+    return fit(material, catalogue, seed=seed, about=about, say=say)
 
 
 def read_material(folder: Path, sets: Collection[str], catalogue: Catalogue) -> Material:
@@ -167,7 +177,7 @@ def fit(
     primary = material.prose or material.closed
     secondary = material.closed if material.prose else ()
     if not primary:
-        primary = _pseudo_reports(material, catalogue)
+        raise EvaluationError("no reports to learn from", subject="material")
     space = _Space(primary, secondary, material.examples, catalogue)
     say(f"{len(space.hashes)} n-grams, {len(space.labels)} techniques")
 
@@ -192,8 +202,10 @@ def fit(
     def linear_of(numbers: Sequence[int], gate_floor: float) -> Linear:
         from scipy import sparse
 
-        stacked = sparse.vstack([rows[n] for n in numbers]).tocsr()
         flat = [ids for n in numbers for ids in marks[n]]
+        kept = _drawn(flat, seed)
+        stacked = sparse.vstack([rows[n] for n in numbers]).tocsr()[kept]
+        flat = [flat[n] for n in kept]
         gate = _gate(stacked, flat)
         blocks = [_block(stacked, flat, space), *fixed]
         return Linear(
@@ -426,18 +438,17 @@ def _kept(weights: npt.NDArray[np.float64]) -> sparse.csc_matrix:
 def _closed_rows(
     space: _Space, texts: Sequence[Text], seed: int
 ) -> tuple[sparse.csr_matrix, list[set[str]]]:
-    """Every sentence with a technique and a seeded draw of the others."""
-    import random
+    lines = [line for text in texts for line in text.lines]
+    marks = [_parents(ids) for text in texts for ids in text.techniques]
+    kept = _drawn(marks, seed)
+    return space.rows([lines[n] for n in kept]), [marks[n] for n in kept]
 
-    lines = [
-        (line, _parents(ids))
-        for text in texts
-        for line, ids in zip(text.lines, text.techniques, strict=True)
-    ]
-    quiet = [n for n, (_, ids) in enumerate(lines) if not ids]
+
+def _drawn(marks: Sequence[Collection[str]], seed: int) -> list[int]:
+    """Every sentence with a technique and a seeded draw of the others: enough of them is enough."""
+    quiet = [n for n, ids in enumerate(marks) if not ids]
     drawn = set(random.Random(seed).sample(quiet, min(_QUIET, len(quiet))))  # noqa: S311
-    chosen = [pair for n, pair in enumerate(lines) if pair[1] or n in drawn]
-    return space.rows([line for line, _ in chosen]), [ids for _, ids in chosen]
+    return [n for n, ids in enumerate(marks) if ids or n in drawn]
 
 
 def _ranker(
@@ -488,6 +499,8 @@ def _calibration(scored: Any, right: Any) -> tuple[float, float]:
 
     # Only what could be emitted: the mass of hopeless candidates would drown it.
     near = scored >= 0.08
+    if right[near].all() or not right[near].any():
+        return 1.0, 0.0
     logit = np.log(scored[near] / (1 - np.minimum(scored[near], 1 - 1e-7)))
     model = LogisticRegression(C=1e6, solver="liblinear", random_state=0)
     model.fit(logit[:, None], right[near])
@@ -558,31 +571,56 @@ def _thresholds(scored: Any, right: Any, gold: int) -> dict[str, float]:
     }
 
 
-def _pseudo_reports(material: Material, catalogue: Catalogue) -> tuple[Text, ...]:
-    """ATT&CK alone: examples by their subject, with sentences about the subjects as silence.
+def made_reports(
+    examples: Sequence[tuple[str, frozenset[str], str]], bundle: Path, seed: int
+) -> tuple[tuple[Text, ...], tuple[tuple[str, frozenset[str], str], ...]]:
+    """Stand-ins for annotated reports from ATT&CK alone, and the examples that are left.
 
-    Names of concepts stand in for prose without behaviour, so the gate is weak; the card says so.
+    A fifth of the subjects lend their examples as behaviour; sentences of ATT&CK's descriptions of
+    groups, software, campaigns and mitigations are what is none. It is not the prose of reports,
+    and some of those sentences do describe behaviour, so the gate is weaker; the card says by how
+    much.
     """
-    by_document: dict[str, list[tuple[str, frozenset[str]]]] = collections.defaultdict(list)
-    for text, ids, document in material.examples:
-        by_document[document].append((text, ids))
-    found = []
-    for document, pairs in sorted(by_document.items()):
-        concept = catalogue.get(document)
-        quiet = (
-            [
-                (f"{name} is a {kind} that researchers have written about.", frozenset[str]())
-                for name in (concept.name, *concept.aliases)
-                for kind in (concept.software_type or concept.kind,)
-            ]
-            if concept
-            else []
+    opened = gzip.open if bundle.suffix == ".gz" else open
+    try:
+        with opened(bundle, "rt", encoding="utf-8") as file:
+            objects = json.load(file)["objects"]
+    except (OSError, ValueError, KeyError) as error:
+        raise EvaluationError(
+            f"needed to train from ATT&CK alone: {error}", subject=str(bundle)
+        ) from None
+    kinds = {"intrusion-set", "malware", "tool", "campaign", "course-of-action"}
+    quiet = [
+        text[start:end]
+        for item in sorted(objects, key=lambda item: str(item["id"]))
+        if item["type"] in kinds and not item.get("revoked")
+        for text in (_plain(item.get("description", "")),)
+        for start, end in sentences(text)
+    ]
+    names = sorted({document for _, _, document in examples})
+    lent = {name for name, at in zip(names, folds_of(names, 5, seed), strict=True) if at == 0}
+    loud = [(text, ids) for text, ids, document in examples if document in lent]
+    # Reports hold about four sentences without a technique for each one with.
+    loud = loud[: max(1, len(quiet) // 4)]
+    lines = [*loud, *((line, frozenset[str]()) for line in quiet)]
+    order = random.Random(seed)  # noqa: S311
+    order.shuffle(lines)
+    texts = tuple(
+        Text(
+            f"made-{at}",
+            tuple(line for line, _ in lines[at : at + 60]),
+            tuple(ids for _, ids in lines[at : at + 60]),
         )
-        lines = [*quiet, *pairs]
-        found.append(
-            Text(document, tuple(line for line, _ in lines), tuple(ids for _, ids in lines))
-        )
-    return tuple(found)
+        for at in range(0, len(lines), 60)
+    )
+    return texts, tuple(item for item in examples if item[2] not in lent)
+
+
+def _plain(description: str) -> str:
+    """A description without its citations, its links as words."""
+    words = re.sub(r"\(Citation: [^)]*\)", "", description)
+    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", words)
+    return re.sub(r"</?code>", "", words)
 
 
 def _read_examples(path: Path, catalogue: Catalogue) -> list[tuple[str, frozenset[str], str]]:
