@@ -504,7 +504,10 @@ def _calibration(scored: Any, right: Any) -> tuple[float, float]:
     logit = np.log(scored[near] / (1 - np.minimum(scored[near], 1 - 1e-7)))
     model = LogisticRegression(C=1e6, solver="liblinear", random_state=0)
     model.fit(logit[:, None], right[near])
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    slope = float(model.coef_[0, 0])
+    if not 0.2 <= slope <= 1.5:
+        return 1.0, 0.0  # too few candidates to tell: they part by chance
+    return slope, float(model.intercept_[0])
 
 
 def _subs(
