@@ -55,6 +55,14 @@ async def fetch_github(visit: Visit) -> None:
     await repository.fetch()
 
 
+async def newest_commit(visit: Visit) -> Page:
+    """The interface's answer about the newest commit, verified as one."""
+    page = await _Repository(visit).newest(conditional=False)
+    if not _is_sha(_json(page).get("sha")):
+        raise BrokenSource("its newest commit has no hash", subject=visit.url)
+    return page
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _File:
     path: str
@@ -75,7 +83,7 @@ class _Repository:
         self.size = 0
 
     async def fetch(self) -> None:
-        head = await self._get(f"commits/{quote(self.branch or 'HEAD', safe='')}", conditional=True)
+        head = await self.newest(conditional=True)
         if head.unchanged:
             self.visit.not_modified()
             return
@@ -97,6 +105,10 @@ class _Repository:
             )
         if self.visit.complete:
             self.visit.note({page_key(head.url): head.note})
+
+    async def newest(self, *, conditional: bool) -> Page:
+        branch = quote(self.branch or "HEAD", safe="")
+        return await self._get(f"commits/{branch}", conditional=conditional)
 
     async def _get(
         self, path: str, *, conditional: bool = False, accept: str = "", **more: Any

@@ -3,7 +3,7 @@
 - A sitemap (or index of sitemaps) at the source's address, or the ones that the site declares.
 - With the option ``links`` (patterns), the address is an index page: links that match are reports,
   those that match ``next`` (or say ``rel=next``) lead to further index pages.
-- With ``crawl = true``, links are followed within the host.
+- With ``crawl = true``, links are followed within the host, or within the patterns ``within``.
 
 ``include`` and ``exclude`` choose among the addresses; ``max_pages`` bounds the requests of one
 run (500), ``depth`` a crawl's (5). What the bound leaves out comes first in the next run.
@@ -197,6 +197,7 @@ async def _crawl(visit: Visit) -> None:
     budget = _Budget(visit)
     budget.take()  # robots.txt is a request, too
     patterns = Patterns(visit.words("include"), visit.words("exclude"))
+    within = Patterns(visit.words("within"), visit.words("exclude"))
     walk = Walk()
     start = one_form(visit.url)
     host = host_of(start)
@@ -241,7 +242,7 @@ async def _crawl(visit: Visit) -> None:
                 visit.note(notes)
         if level < depth:
             for url in links:
-                if url not in seen:
+                if url not in seen and within.allow(url):
                     seen.add(url)
                     waiting.append((url, level + 1))
 
