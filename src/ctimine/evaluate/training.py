@@ -27,6 +27,7 @@ from ctimine.extract.behaviours import (
     Ranker,
     calibrated,
     candidates,
+    standard,
     stem,
     unit_rows,
     words_of,
@@ -465,8 +466,8 @@ def _ranker(
     label = np.concatenate([parts[n][1] for n in numbers])
     right = np.concatenate([truth[n] for n in numbers])
     mean, spread = features.mean(axis=0), features.std(axis=0)
-    spread[spread < 1e-6] = 1.0
-    ready = (features - mean) / spread
+    spread[spread < 1e-3] = 1.0
+    ready = standard(features, mean, spread)
     own_score, gate = 4, 0
     one = sparse.csr_matrix(
         (np.ones(len(label)), (np.arange(len(label)), label)), shape=(len(label), labels)

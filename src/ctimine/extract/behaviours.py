@@ -49,6 +49,7 @@ _LONGEST: Final = 80
 """Words of a sentence that are looked at; longer ones are lists that lost their breaks."""
 _TOP: Final = 4
 _CHUNK: Final = 256
+_MOST_SPREAD: Final = 4.0
 
 _MASK: Final = re.compile(
     r"(?P<zurl>h(?:tt|xx)ps?(?:\[?:\]?|\b)//\S+|www\.\S+)|(?P<zcve>\bcve-\d{4}-\d+)"
@@ -379,12 +380,19 @@ class Ranker:
         """The probability of each candidate."""
         import numpy as np
 
-        ready = (features - self.mean) / self.spread
+        ready = standard(features, self.mean, self.spread)
         own = self.by_label[label]
         logit = ready @ self.coefficients + self.intercept + own[:, 0]
         logit += own[:, 1] * ready[:, self.slopes[0]] + own[:, 2] * ready[:, self.slopes[1]]
         plain = (1 / (1 + np.exp(-np.clip(logit, -30, 30)))).astype(np.float32)
         return calibrated(plain, self.calibration)
+
+
+def standard(features: Numbers, mean: Numbers, spread: Numbers) -> Numbers:
+    """Features in units of their spread, bounded: a text of one sentence must not run away."""
+    import numpy as np
+
+    return np.clip((features - mean) / spread, -_MOST_SPREAD, _MOST_SPREAD)
 
 
 def calibrated(probability: Numbers, calibration: tuple[float, float]) -> Numbers:
