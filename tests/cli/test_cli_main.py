@@ -74,3 +74,16 @@ def test_a_wrong_option_is_wrong_usage(tmp_path):
     done = ctimine("mine", "--flavour", "sweet", cwd=tmp_path)
     assert done.returncode == 2
     assert "sweet" in done.stderr
+
+
+def test_sources_can_be_listed_and_added(tmp_path):
+    done = ctimine("sources", "add", "mine.toml", "lab", "https://lab.example/feed", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    listed = ctimine("sources", "list", "--sources", "mine.toml", cwd=tmp_path)
+    assert "https://lab.example/feed" in listed.stdout
+
+
+def test_a_source_that_nobody_declared_is_named(tmp_path):
+    done = ctimine("fetch", "nobody", "--archive", "a.archive", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nobody" in done.stderr

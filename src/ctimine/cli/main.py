@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from ctimine.errors import CtimineError, InputError
+from ctimine.model import Source
 
 app = typer.Typer(
     name="ctimine",
@@ -20,6 +21,13 @@ app = typer.Typer(
 )
 attack_app = typer.Typer(help="ATT&CK releases.", no_args_is_help=True)
 app.add_typer(attack_app, name="attack")
+sources_app = typer.Typer(help="Declared sources.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+
+SourceFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--sources", help="Your own source files (TOML), beside those that ship."),
+]
 
 SOME_FAILED = 3
 """Exit code of a run that wrote its answer although some documents could not be read."""
@@ -109,6 +117,105 @@ def mine_command(
     console.print(f"Written to {out}: {', '.join(path.name for path in written)}")
     if run.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+@app.command("fetch")
+def fetch_command(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(help="Keys of sources; without any, all that are enabled."),
+    ] = None,
+    *,
+    archive: Annotated[Path, typer.Option(help="The archive file to fetch into.")],
+    sources: SourceFiles = None,
+) -> None:
+    """Fetch what is new or changed into an archive; `ctimine mine --archive` then mines it.
+
+    Exit codes: 0 all reached, 1 an error ended the run, 2 wrong usage, 3 some sources or documents
+    could not be had (each is named).
+    """
+    from ctimine.archive import Archive
+    from ctimine.fetch import Fetcher
+
+    chosen = _chosen(keys or [], sources)
+    console = Console()
+    with Archive(archive) as kept:
+        kept.declare(*chosen)
+        with Fetcher(memory=kept) as fetcher:
+            for snapshot in fetcher.fetch(*chosen):
+                console.print(f"{snapshot.source}: {snapshot.item}", highlight=False, markup=False)
+            failed = [outcome for outcome in fetcher.outcomes if outcome.state == "failed"]
+            for outcome in failed:
+                console.print(f"failed {outcome.item}: {outcome.reason}", markup=False)
+            console.print(str(fetcher.account))
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _chosen(keys: list[str], files: list[Path] | None) -> list[Source]:
+    from ctimine.fetch import is_enabled, load_sources
+
+    by_key = {source.key: source for source in load_sources(files)}
+    unknown = [key for key in keys if key not in by_key]
+    if unknown:
+        raise InputError("no source has this key; see ctimine sources list", subject=unknown[0])
+    if keys:
+        return [by_key[key] for key in keys]
+    return [source for source in by_key.values() if is_enabled(source)]
+
+
+@sources_app.command("list")
+def sources_list(sources: SourceFiles = None) -> None:
+    """List the declared sources: key, kind, reliability, role, whether enabled, address."""
+    from ctimine.fetch import is_enabled, load_sources
+
+    for source in load_sources(sources):
+        enabled = "on " if is_enabled(source) else "off"
+        typer.echo(
+            f"{source.key:<28} {source.kind:<8} {source.reliability} {source.role:<9} {enabled} "
+            f"{source.url}"
+        )
+
+
+@sources_app.command("check")
+def sources_check(
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Keys; without any, all enabled.")
+    ] = None,
+    *,
+    sources: SourceFiles = None,
+) -> None:
+    """Say the state of each source: ok, moved, gone, blocked, silent … Nothing is bypassed."""
+    from ctimine.fetch import Fetcher, check_sources
+
+    with Fetcher() as fetcher:
+        checks = check_sources(
+            _chosen(keys or [], sources),
+            fetcher,
+            on_check=lambda check: typer.echo(
+                f"{check.source:<28} {check.state}{f': {check.detail}' if check.detail else ''}"
+            ),
+        )
+    if any(check.state not in {"ok", "moved"} for check in checks):
+        raise typer.Exit(SOME_FAILED)
+
+
+@sources_app.command("add")
+def sources_add(
+    file: Annotated[Path, typer.Argument(help="Your source file (TOML); made if not there.")],
+    key: Annotated[str, typer.Argument(help="A key of its own.")],
+    url: Annotated[str, typer.Argument(help="The address.")],
+    *,
+    kind: Annotated[
+        str, typer.Option(help="feed, site, page, github, medium, taxii, misp …")
+    ] = "feed",
+    publisher: Annotated[str, typer.Option(help="Who publishes there.")] = "",
+) -> None:
+    """Add a source to a file of your own, checked together with what is there."""
+    from ctimine.fetch import add_source
+
+    add_source(file, Source(key, kind=kind, url=url, publisher=publisher))
+    typer.echo(f"{key} is in {file}.")
 
 
 @app.command("evaluate")
