@@ -231,6 +231,12 @@ def evaluate_command(
     parents: Annotated[
         bool, typer.Option("--parents", help="Fold sub-techniques to their technique.")
     ] = False,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="Count only labels that the set itself uses.")
+    ] = False,
+    mask_ids: Annotated[
+        bool, typer.Option("--mask-ids", help="Leave out sentences that write a technique id.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the scores as JSON, without texts.")
     ] = False,
@@ -241,7 +247,9 @@ def evaluate_command(
 
     from ctimine.evaluate import evaluate_files, to_svg, to_text, to_values
 
-    scores = evaluate_files(files, layer=layer, level=level, parents=parents)
+    scores = evaluate_files(
+        files, layer=layer, level=level, parents=parents, closed=closed, mask_ids=mask_ids
+    )
     if plot is not None:
         plot.write_text(to_svg(scores.reliability), encoding="utf-8")
     typer.echo(json.dumps(to_values(scores), indent=1) if as_json else to_text(scores))
