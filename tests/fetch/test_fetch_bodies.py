@@ -220,3 +220,10 @@ def test_feeding_is_interruptible(internet, fetching):
         )
     )
     assert [snapshot.source for snapshot in found] == ["f"]
+
+
+def test_a_ratio_that_no_text_has_ends_it_long_before_the_bound():
+    unpacker = Unpacker("gzip", limit=1 << 40)
+    with pytest.raises(TooLarge, match="more than 200 times"):
+        unpacker.feed(BOMBS["gzip 300 MiB"][1])
+    assert unpacker._size < 80 * MIB

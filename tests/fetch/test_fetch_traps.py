@@ -8,7 +8,7 @@ import random
 import pytest
 from fetch_internet import Reply, page, redirect
 
-from ctimine.fetch.links import links_of, one_form
+from ctimine.fetch.links import Walk, links_of, one_form
 from ctimine.model import Source
 
 HOST = "https://trap.example"
@@ -172,3 +172,25 @@ def test_addresses_have_one_form(url, form):
 )
 def test_broken_pages_have_links_or_none(body):
     assert isinstance(links_of(body, "https://a.example/"), tuple)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/2024/03/a-report", ""),
+        ("/a/a/a", "repeating path"),
+        ("/a/b/a/b", "repeating path"),
+        ("/a/b/c/d/e/f/g/h/i/j/k", "deep path"),
+        ("/list?a=1&b=2&c=3&d=4", "many parameters"),
+        ("/" + "x" * 300, "long address"),
+    ],
+)
+def test_the_marks_of_a_trap(path, reason):
+    assert Walk().reason(HOST + path) == reason
+
+
+def test_addresses_that_differ_in_numbers_alone_are_followed_for_a_while():
+    walk = Walk()
+    reasons = [walk.reason(f"{HOST}/day/{number}") for number in range(60)]
+    assert reasons.count("") == 40
+    assert reasons[-1] == "numbers without end"
