@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from ctimine.errors import EvaluationError
 from ctimine.evaluate.rows import digest
@@ -23,7 +23,8 @@ class Floor:
     """What a set must score at least.
 
     ``files`` are relative to a data folder, ``digest`` is that of the files, ``least`` are
-    (measure, number) pairs.
+    (measure, number) pairs. ``finder`` is what is judged: ``extract``, the whole extraction, or
+    ``behaviours``, the behaviour model alone.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Floor:
     closed: bool
     mask_ids: bool
     least: tuple[tuple[str, float], ...]
+    finder: Literal["extract", "behaviours"] = "extract"
 
     def paths(self, folder: Path) -> tuple[Path, ...]:
         """The set's files below a folder."""
@@ -61,6 +63,7 @@ def read_floors(path: Path) -> tuple[Floor, ...]:
                 closed=entry.get("closed", False),
                 mask_ids=entry.get("mask_ids", False),
                 least=tuple((key, float(number)) for key, number in entry["least"].items()),
+                finder=entry.get("finder", "extract"),
             )
             for name, entry in values.items()
         )
@@ -74,15 +77,7 @@ def check_floor(floor: Floor, folder: Path, *, find: Find | None = None) -> Scor
         raise EvaluationError(absent, subject=floor.name)
     if digest(floor.paths(folder)) != floor.digest:
         raise EvaluationError("the set is not the one of the floor", subject=floor.name)
-    scores = evaluate_files(
-        floor.paths(folder),
-        layer=floor.layer,
-        level=floor.level,
-        parents=floor.parents,
-        closed=floor.closed,
-        mask_ids=floor.mask_ids,
-        find=find,
-    )
+    scores = _score(floor, folder, find)
     under = [
         f"{measure} {getattr(scores, measure):.4f} < {least:.4f}"
         for measure, least in floor.least
@@ -104,15 +99,7 @@ def pin_floors(path: Path, folder: Path, *, lower: bool = False, find: Find | No
     for floor in read_floors(path):
         if floor.missing(folder):
             continue
-        scores = evaluate_files(
-            floor.paths(folder),
-            layer=floor.layer,
-            level=floor.level,
-            parents=floor.parents,
-            closed=floor.closed,
-            mask_ids=floor.mask_ids,
-            find=find,
-        )
+        scores = _score(floor, folder, find)
         reached = {key: int(getattr(scores, key) * 1000) / 1000 for key in MEASURES}
         if digest(floor.paths(folder)) == floor.digest:
             sinks += [
@@ -126,3 +113,19 @@ def pin_floors(path: Path, folder: Path, *, lower: bool = False, find: Find | No
     if sinks and not lower:
         raise EvaluationError("would lower floors: " + "; ".join(sinks), subject=str(path))
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def _score(floor: Floor, folder: Path, find: Find | None) -> Scores:
+    if find is None and floor.finder == "behaviours":
+        from ctimine.extract.behaviours import find_behaviours
+
+        find = lambda report: (find_behaviours(report), ())  # noqa: E731
+    return evaluate_files(
+        floor.paths(folder),
+        layer=floor.layer,
+        level=floor.level,
+        parents=floor.parents,
+        closed=floor.closed,
+        mask_ids=floor.mask_ids,
+        find=find,
+    )

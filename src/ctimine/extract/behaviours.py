@@ -50,6 +50,8 @@ _LONGEST: Final = 80
 _TOP: Final = 4
 _CHUNK: Final = 256
 _MOST_SPREAD: Final = 4.0
+_MOST_GATE: Final = 3.0
+_MOST_SCORE: Final = 0.5
 
 _MASK: Final = re.compile(
     r"(?P<zurl>h(?:tt|xx)ps?(?:\[?:\]?|\b)//\S+|www\.\S+)|(?P<zcve>\bcve-\d{4}-\d+)"
@@ -306,6 +308,10 @@ def candidates(
     """
     import numpy as np
 
+    # Bounded, so that the plainest sentences count as sure and not as something never seen.
+    gate = np.clip(gate, -_MOST_GATE, _MOST_GATE)
+    blocks = [np.clip(scores, _FLOOR, _MOST_SCORE) for scores in blocks]
+    odds = 1 / (1 + np.exp(-gate))
     count, labels = names.shape
     chosen = names > 0.8
     for scores in blocks:
@@ -322,7 +328,7 @@ def candidates(
             moved[:step] = values[-step:]
         return moved
 
-    features = [gate[at], beside(gate, 1)[at], beside(gate, -1)[at]]
+    features: list[Any] = [gate[at], beside(gate, 1)[at], beside(gate, -1)[at]]
     features.append(np.full(len(at), gate.mean() if count else 0.0, np.float32))
     for scores in blocks:
         own = scores[at, label]
@@ -333,9 +339,9 @@ def candidates(
         best = np.sort(scores, axis=0)[-3:]
         features += [own, own - top, top - ordered[at, -2], np.log1p(rank), around[at, label]]
         features += [best[-1][label], best.mean(axis=0)[label]]
-        features += [own * gate[at], own**2]
+        features += [own * odds[at], np.maximum(own, -0.4)]
     first, second = blocks[0][at, label], blocks[-1][at, label]
-    features += [first * second, gate[at] ** 2]
+    features += [np.minimum(first, second), odds[at]]
     features += [names[at, label], names[at, label] * (names[at, label] > 0.8), names.max(1)[at]]
     shape = np.array([_shape(line, len(w)) for line, w in zip(lines, words, strict=True)])
     features += list(shape.reshape(count, _SHAPES)[at].T)
