@@ -21,6 +21,7 @@ from ctimine.attack import Catalogue, load_attack
 from ctimine.errors import EvaluationError
 from ctimine.evaluate.rows import TECHNIQUE_ID, Row, digest, read_rows
 from ctimine.extract.behaviours import (
+    PIECE_WEIGHT,
     Grams,
     Linear,
     Model,
@@ -52,7 +53,6 @@ ATTACK_BUNDLE: Final = "../attack/enterprise-attack-18.1.json.gz"
 SEEN_IN: Final = 3
 """Documents that an n-gram must occur in: one that a single text holds could give it away."""
 _KEPT: Final = 4000
-_PIECE_WEIGHT: Final = 0.5
 _QUIET: Final = 8000
 _GATE_LOSS: Final = 0.06
 """Share of the sentences with a technique that the gate may pass over, for speed."""
@@ -321,7 +321,7 @@ class _Space:
         kept = sorted(gram for gram, held in documents.items() if isinstance(held, int))
         self.hashes = np.array(kept, dtype=np.uint32)
         rarity = np.log((1 + len(lines)) / (1 + np.array([rows[gram] for gram in kept]))) + 1
-        weight = rarity * np.where(self.hashes & 1, _PIECE_WEIGHT, 1.0)
+        weight = rarity * np.where(self.hashes & 1, PIECE_WEIGHT, 1.0)
         # Through 16 bits, as the file keeps it: training and use see the same numbers.
         self.scale: Numbers = weight.astype(np.float16).astype(np.float32)
         self.grams = Grams({gram: number for number, gram in enumerate(kept)})

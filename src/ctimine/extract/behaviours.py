@@ -48,7 +48,9 @@ _FLOOR: Final = -1.2
 _LONGEST: Final = 80
 """Words of a sentence that are looked at; longer ones are lists that lost their breaks."""
 _TOP: Final = 4
-_CHUNK: Final = 256
+PIECE_WEIGHT: Final = 0.5
+"""Weight of a piece of a word against a word: there are many of them."""
+_FREQUENT: Final = 24_000
 _MOST_SPREAD: Final = 4.0
 _MOST_GATE: Final = 3.0
 _MOST_SCORE: Final = 0.5
@@ -128,13 +130,10 @@ class Grams:
 
     def of(self, words: Sequence[str]) -> set[int]:
         """The n-grams of one sentence."""
-        found: set[int] = set()
         known = self._words
-        stems = []
-        for word in words:
-            entry = known.get(word) or self._learn(word)
-            stems.append(entry[0])
-            found.update(entry[1])
+        entries = [known.get(word) or self._learn(word) for word in words]
+        stems = [entry[0] for entry in entries]
+        found: set[int] = set().union(*[entry[1] for entry in entries])
         content = [word for word in stems if word not in _SMALL]
         pairs = self._pairs
         for kind, first, second in (
@@ -212,8 +211,13 @@ class Linear:
     gate_floor: float
     grams: Grams = dataclasses.field(init=False)
     gate: Numbers = dataclasses.field(init=False)
+    fast: Weights = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
+        import numpy as np
+
+        rarity = self.scale * np.where(self.hashes & 1, 1 / PIECE_WEIGHT, 1.0)
+        self.fast = Weights(self.weights, rarity.astype(np.float32), _FREQUENT)
         self.gate = self.weights[:, [0]].toarray().ravel()
         self.grams = Grams({int(value): n for n, value in enumerate(self.hashes.tolist())})
 
@@ -245,7 +249,7 @@ class Linear:
         gate = rows @ self.gate + self.bias[0]
         open_ = np.flatnonzero(gate >= self.gate_floor)
         chosen = rows[open_]
-        raw = product(chosen, self.weights) + self.bias
+        raw = self.fast.product(chosen) + self.bias
         blocks, at = [], 1
         for labels in self.blocks:
             scores = np.full((count, self.labels), _FLOOR, np.float32)
@@ -256,31 +260,46 @@ class Linear:
         if self.name_grams.shape[1]:
             present = chosen.copy()
             present.data[:] = 1.0
-            shares = product(present, self.name_grams)
+            shares = (present @ self.name_grams).toarray()
             part = np.zeros((len(open_), self.labels), np.float32)
             np.maximum.at(part.T, self.name_labels, shares.T)
             names[open_] = part
         return gate.astype(np.float32), blocks, names
 
 
-def product(rows: sparse.csr_matrix, weights: sparse.csr_matrix) -> Numbers:
-    """``rows @ weights``, dense, by way of the weights of the n-grams that occur.
+class Weights:
+    """Sparse weights with the rows of frequent n-grams at hand as a dense block.
 
-    A report uses some thousand of all n-grams: their weights made dense multiply several times as
-    fast as two sparse matrices do, and stay small.
+    Most n-grams of a sentence are frequent ones: a dense block multiplies them several times as
+    fast as sparse rows do, and the rare ones cost little either way.
     """
-    import numpy as np
-    from scipy import sparse
 
-    parts = []
-    for at in range(0, rows.shape[0], _CHUNK):
-        part = rows[at : at + _CHUNK]
-        used, columns = np.unique(part.indices, return_inverse=True)
-        narrow = sparse.csr_matrix(
-            (part.data, columns.ravel(), part.indptr), shape=(part.shape[0], len(used))
+    def __init__(self, weights: sparse.csr_matrix, rarity: Numbers, frequent: int) -> None:
+        import numpy as np
+
+        order = np.argsort(rarity, kind="stable")[:frequent]
+        self.sparse = weights
+        self.dense = weights[order].toarray()
+        self.place = np.full(weights.shape[0], -1, np.int32)
+        self.place[order] = np.arange(len(order), dtype=np.int32)
+
+    def product(self, rows: sparse.csr_matrix) -> Numbers:
+        """``rows @ weights``, dense."""
+        import numpy as np
+        from scipy import sparse
+
+        place = self.place[rows.indices]
+        near = place >= 0
+        ends = np.r_[0, np.cumsum(near)][rows.indptr]
+        frequent = sparse.csr_matrix(
+            (rows.data[near], place[near], ends), shape=(rows.shape[0], len(self.dense))
         )
-        parts.append(narrow @ weights[used].toarray())
-    return np.concatenate(parts) if parts else np.zeros((0, weights.shape[1]), np.float32)
+        rare = sparse.csr_matrix(
+            (rows.data[~near], rows.indices[~near], rows.indptr - ends), shape=rows.shape
+        )
+        total: Numbers = frequent @ self.dense
+        total += (rare @ self.sparse).toarray()
+        return total
 
 
 def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -313,38 +332,40 @@ def candidates(
     blocks = [np.clip(scores, _FLOOR, _MOST_SCORE) for scores in blocks]
     odds = 1 / (1 + np.exp(-gate))
     count, labels = names.shape
-    chosen = names > 0.8
-    for scores in blocks:
+    stacked = np.stack(blocks)
+    open_ = np.flatnonzero(stacked.max(axis=(0, 2)) > _FLOOR)
+    named = names[open_] > 0.8
+    chosen = named.copy()
+    for scores in stacked[:, open_]:
         leading = np.argpartition(-scores, min(_TOP, labels - 1), axis=1)[:, :_TOP]
         np.put_along_axis(chosen, leading, values=True, axis=1)
-    known = np.max(np.stack(blocks), axis=0) > _FLOOR
-    at, label = np.nonzero(chosen & (known | (names > 0.8)))
+    chosen &= named | (stacked[:, open_].max(axis=0) > _FLOOR)
+    row, label = np.nonzero(chosen)
+    at = open_[row]
 
-    def beside(values: Numbers, step: int) -> Numbers:
-        moved = np.full_like(values, _FLOOR)
-        if step > 0:
-            moved[step:] = values[:-step]
-        else:
-            moved[:step] = values[-step:]
-        return moved
+    def beside(values: Numbers, step: int, *rest: Indices) -> Numbers:
+        place = at + step
+        inside = (place >= 0) & (place < count)
+        return np.where(inside, values[(place.clip(0, count - 1), *rest)], _FLOOR)
 
-    features: list[Any] = [gate[at], beside(gate, 1)[at], beside(gate, -1)[at]]
+    features: list[Any] = [gate[at], beside(gate, -1), beside(gate, 1)]
     features.append(np.full(len(at), gate.mean() if count else 0.0, np.float32))
     for scores in blocks:
         own = scores[at, label]
-        ordered = np.sort(scores, axis=1)
-        top = ordered[at, -1]
+        ordered = np.partition(scores[open_], (labels - 2, labels - 1), axis=1)[row, -2:]
         rank = (scores[at] > own[:, None]).sum(axis=1)
-        around = np.maximum(beside(scores, 1), beside(scores, -1))
-        best = np.sort(scores, axis=0)[-3:]
-        features += [own, own - top, top - ordered[at, -2], np.log1p(rank), around[at, label]]
-        features += [best[-1][label], best.mean(axis=0)[label]]
+        around = np.maximum(beside(scores, 1, label), beside(scores, -1, label))
+        few = min(3, count)
+        best = np.partition(scores, count - few, axis=0)[-few:] if few else scores
+        features += [own, own - ordered[:, 1], ordered[:, 1] - ordered[:, 0], np.log1p(rank)]
+        features += [around, best.max(axis=0)[label], best.mean(axis=0)[label]]
         features += [own * odds[at], np.maximum(own, -0.4)]
     first, second = blocks[0][at, label], blocks[-1][at, label]
     features += [np.minimum(first, second), odds[at]]
-    features += [names[at, label], names[at, label] * (names[at, label] > 0.8), names.max(1)[at]]
-    shape = np.array([_shape(line, len(w)) for line, w in zip(lines, words, strict=True)])
-    features += list(shape.reshape(count, _SHAPES)[at].T)
+    features += [names[at, label], names[at, label] * named[row, label]]
+    features.append(names[open_].max(axis=1)[row])
+    shape = np.array([_shape(lines[n], len(words[n])) for n in open_.tolist()])
+    features += list(shape.reshape(len(open_), _SHAPES)[row].T)
     features.append(at / max(1, count))
     features.append(np.full(len(at), np.log1p(count)))
     return at, label, np.column_stack(features).astype(np.float32)
@@ -443,7 +464,7 @@ class Model:
 
     def sub_scores(self, rows: sparse.csr_matrix) -> Numbers:
         """How much each row speaks for each sub-technique against its siblings."""
-        return product(rows, self.sub_weights) + self.sub_bias
+        return (rows @ self.sub_weights).toarray() + self.sub_bias
 
     def most_exact(self, scores: Numbers, parent: str) -> str:
         """The sub-technique where a sentence carries it, the technique itself otherwise."""
