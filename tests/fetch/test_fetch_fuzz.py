@@ -240,6 +240,8 @@ def test_packed_bodies(parts, coding):
 
 @fuzzed
 @given(WORDS)
+@example("\x85#")
+@example("0\x85#")
 def test_addresses(text):
     for candidate in (text, "http://" + text, "https://a.example/" + text):
         try:

@@ -114,7 +114,7 @@ def address_reason(address: Address | str, *, private: bool = False) -> str:
     return ""
 
 
-_CONTROL: Final = re.compile(r"[\x00-\x20\x7f\\]")
+_CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\s]")
 
 
 def checked_url(url: str) -> str:
