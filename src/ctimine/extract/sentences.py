@@ -37,7 +37,8 @@ _ALSO_WORDS: Final = frozenset({"no", "mar", "mon", "fri", "sec", "st"})
 _SOMETIMES: Final = frozenset(
     re.findall(
         r"\S+",
-        """inc ltd corp co llc gmbh al jr sr etc u.s u.k u.n e.u u.s.a a.m p.m d.c bros univ assn""",
+        """inc ltd corp co llc gmbh al jr sr etc u.s u.k u.n e.u u.s.a a.m p.m d.c
+        bros univ assn""",
     )
 )
 """Abbreviations that may be a sentence's last word: they end it before a word that begins one."""
