@@ -568,10 +568,11 @@ def _thresholds(scored: Any, right: Any, gold: int) -> dict[str, float]:
         good = np.flatnonzero((precision >= least) & (found >= 20))
         return round(float(scored[order][good[-1]]), 4) if len(good) else 1.0
 
+    balanced = round(float(scored[order][int(np.argmax(f1))]), 4)
     return {
-        "high": at_precision(0.68),
-        "balanced": round(float(scored[order][int(np.argmax(f1))]), 4),
-        "recall": at_precision(0.40),
+        "high": max(at_precision(0.68), balanced),
+        "balanced": balanced,
+        "recall": min(at_precision(0.40), balanced),
     }
 
 

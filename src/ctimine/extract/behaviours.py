@@ -50,6 +50,8 @@ _LONGEST: Final = 80
 _TOP: Final = 4
 PIECE_WEIGHT: Final = 0.5
 """Weight of a piece of a word against a word: there are many of them."""
+_SAMPLE: Final = 8_000
+"""Characters that a language is guessed from where the report states none."""
 _FREQUENT: Final = 24_000
 _MOST_SPREAD: Final = 4.0
 _MOST_GATE: Final = 3.0
@@ -261,9 +263,10 @@ class Linear:
             present = chosen.copy()
             present.data[:] = 1.0
             shares = (present @ self.name_grams).toarray()
-            part = np.zeros((len(open_), self.labels), np.float32)
-            np.maximum.at(part.T, self.name_labels, shares.T)
-            names[open_] = part
+            # Names stand label by label; the best of a label's names counts.
+            starts = np.flatnonzero(np.diff(self.name_labels, prepend=-1))
+            best = np.maximum.reduceat(shares, starts, axis=1)
+            names[np.ix_(open_, self.name_labels[starts])] = best
         return gate.astype(np.float32), blocks, names
 
 
@@ -448,12 +451,14 @@ class Model:
     sub_floor: float
     thresholds: dict[str, float]
     about: dict[str, Any]
-    subs_of: dict[str, list[int]] = dataclasses.field(init=False)
+    _subs_of: dict[str, tuple[list[int], sparse.csr_matrix]] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        self.subs_of = {}
+        columns: dict[str, list[int]] = {}
         for number, name in enumerate(self.subs):
-            self.subs_of.setdefault(name.partition(".")[0], []).append(number)
+            columns.setdefault(name.partition(".")[0], []).append(number)
+        turned = self.sub_weights.T.tocsr()
+        self._subs_of = {parent: (own, turned[own]) for parent, own in columns.items()}
 
     def score(self, lines: Sequence[str]) -> tuple[Scored, sparse.csr_matrix]:
         """Candidates of a report given as its sentences in order, and the rows of n-grams."""
@@ -462,17 +467,17 @@ class Model:
         at, label, features = candidates(lines, words, *self.linear.score(rows))
         return Scored(at, label, self.ranker.probability(label, features)), rows
 
-    def sub_scores(self, rows: sparse.csr_matrix) -> Numbers:
-        """How much each row speaks for each sub-technique against its siblings."""
-        return (rows @ self.sub_weights).toarray() + self.sub_bias
+    def most_exact(self, row: Numbers, parent: str) -> str:
+        """The sub-technique where a sentence carries it, the technique itself otherwise.
 
-    def most_exact(self, scores: Numbers, parent: str) -> str:
-        """The sub-technique where a sentence carries it, the technique itself otherwise."""
-        columns = self.subs_of.get(parent)
-        if not columns:
+        ``row`` is the sentence as a dense row of n-grams.
+        """
+        if parent not in self._subs_of:
             return parent
-        best = max(columns, key=lambda column: float(scores[column]))
-        return self.subs[best] if scores[best] >= self.sub_floor else parent
+        columns, weights = self._subs_of[parent]
+        scores = weights @ row + self.sub_bias[columns]
+        best = int(scores.argmax())
+        return self.subs[columns[best]] if scores[best] >= self.sub_floor else parent
 
 
 def silence(report: Report) -> str:
@@ -484,11 +489,13 @@ def silence(report: Report) -> str:
     language = report.language.casefold()
     if language and language.partition("-")[0] not in {"en", "eng", "english", "und"}:
         return f"language {report.language}: no model of described behaviour"
-    words = _WORD.findall(report.text[:40_000].lower())
+    if language not in {"", "und"}:
+        return ""
+    words = _WORD.findall(report.text[:_SAMPLE].lower())
     if len(words) >= 40 and sum(word in _SMALL for word in words) < 0.08 * len(words):
         return "language unlike English: no model of described behaviour"
-    if len(words) < 40 and report.text and not report.text.isascii() and not language:
-        letters = [c for c in report.text[:2000] if c.isalpha()]
+    if len(words) < 40 and not report.text[:_SAMPLE].isascii():
+        letters = [c for c in report.text[:_SAMPLE] if c.isalpha()]
         if sum(c.isascii() for c in letters) < 0.7 * len(letters):
             return "language unlike English: no model of described behaviour"
     return ""
@@ -506,6 +513,8 @@ def find_behaviours(
     >>> [m.concept for m in find_behaviours(Report("r", "s", "i", text), threshold="recall")]
     ['T1566.001']
     """
+    import numpy as np
+
     if reason := silence(report):
         log.info("%s: %s", report.item or report.id, reason)
         return ()
@@ -523,9 +532,11 @@ def find_behaviours(
     scored, rows = model.score(lines)
     found = []
     chosen = (scored.probability >= least).nonzero()[0]
-    exact = model.sub_scores(rows[scored.sentence[chosen]])
-    for place, number in enumerate(chosen.tolist()):
+    row = np.zeros(rows.shape[1], np.float32)
+    for number in chosen.tolist():
         at = int(scored.sentence[number])
+        grams = slice(rows.indptr[at], rows.indptr[at + 1])
+        row[rows.indices[grams]] = rows.data[grams]
         start, end = spans[at]
         parent = model.labels[int(scored.label[number])]
         found.append(
@@ -535,12 +546,13 @@ def find_behaviours(
                 end=end,
                 quote=lines[at],
                 kind="technique",
-                concept=model.most_exact(exact[place], parent),
+                concept=model.most_exact(row, parent),
                 basis="behaviour",
                 rule=RULE,
                 score=round(float(scored.probability[number]), 4),
             )
         )
+        row[rows.indices[grams]] = 0.0
     return tuple(sorted(found, key=lambda m: (m.start, m.end, m.concept)))
 
 
