@@ -90,6 +90,16 @@ def test_code_and_sources_are_left_alone():
         ("Die Gruppe verschickt E-Mails mit einem Anhang.", "de"),
         ("Группа рассылает письма с вредоносным вложением.", ""),
         ("Le groupe envoie des courriels avec une pièce jointe malveillante. " * 10, ""),
+        (
+            "Die Gruppe verschickt E-Mails mit einem Anhang an die Opfer, der in das Netz gelangt "
+            "und dort eine Datei nachlädt, was in vielen Fällen so geschieht.",
+            "",
+        ),
+        (
+            "De groep verstuurt e-mails met een bijlage naar de slachtoffers in het netwerk, en "
+            "die is dan uitgevoerd op de machine.",
+            "",
+        ),
     ],
 )
 def test_other_languages_are_left_alone_and_it_is_said(text, language, caplog):
@@ -98,6 +108,13 @@ def test_other_languages_are_left_alone_and_it_is_said(text, language, caplog):
         assert find_behaviours(made) == ()
     assert silence(made).startswith("language")
     assert silence(made) in caplog.text
+
+
+def test_a_stated_language_is_believed_and_a_table_of_indicators_is_not_foreign():
+    table = "evil.example 203.0.113.7 dropper.exe\n" * 40
+    assert silence(report(table, language="en")) == ""
+    prose = "The actor sent mail to the victims and waited. It was opened by some of them. " * 5
+    assert silence(report(prose)) == ""
 
 
 def test_concepts_live_in_the_newest_catalogue():

@@ -71,6 +71,12 @@ _SMALL: Final = frozenset(
         "its their his her they he she which has have had will would can could may also we our",
     )
 )
+_ENGLISH: Final = frozenset(
+    re.findall(
+        r"\w+", "the of and are were been with that this which their from by its have has they"
+    )
+)
+"""Frequent words of English that its neighbours do not write alike."""
 _ENDINGS: Final = (
     "ations",
     "ation",
@@ -492,9 +498,9 @@ def silence(report: Report) -> str:
     if language not in {"", "und"}:
         return ""
     words = _WORD.findall(report.text[:_SAMPLE].lower())
-    if len(words) >= 40 and sum(word in _SMALL for word in words) < 0.08 * len(words):
+    if len(words) >= 20 and sum(word in _ENGLISH for word in words) < 0.03 * len(words):
         return "language unlike English: no model of described behaviour"
-    if len(words) < 40 and not report.text[:_SAMPLE].isascii():
+    if len(words) < 20 and not report.text[:_SAMPLE].isascii():
         letters = [c for c in report.text[:_SAMPLE] if c.isalpha()]
         if sum(c.isascii() for c in letters) < 0.7 * len(letters):
             return "language unlike English: no model of described behaviour"
