@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from ctimine.errors import ExtractError
+from ctimine.extract.gate import Gate
 from ctimine.extract.passages import Layout
 from ctimine.model import Mention, Report, Stance
 
@@ -91,6 +92,7 @@ class Rules:
     """The parsed ``cues.toml``."""
 
     cues: tuple[Cue, ...]
+    gate: Gate
     labels: tuple[tuple[Stance, str], ...]
     sections: tuple[tuple[Stance, re.Pattern[str], re.Pattern[str] | None], ...]
     genres: tuple[tuple[str, str, float, re.Pattern[str]], ...]
@@ -149,6 +151,7 @@ def rules() -> Rules:
         )
     return Rules(
         cues=tuple(cues),
+        gate=Gate([cue.pattern for cue in cues]),
         labels=labels,
         sections=tuple(
             (
@@ -385,9 +388,10 @@ class Judge:
         key = (start, end)
         if key not in self._by_sentence:
             text = self.layout.text[start:end]
+            cues = rules().cues
             self._by_sentence[key] = [
                 (cue, start + match.start(), start + match.end())
-                for cue in rules().cues
+                for cue in map(cues.__getitem__, rules().gate.open(text))
                 for match in cue.pattern.finditer(text)
             ]
         return self._by_sentence[key]
