@@ -354,3 +354,27 @@ def test_stance_never_changes_anything_else_of_a_mention(text, start, length):
         mention.quote,
         mention.key,
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "stance"),
+    [
+        ("APT29 did not send mails with malicious attachments.", "negated"),
+        ("Monitor the creation of scheduled tasks by unknown programs.", "recommended"),
+        ("The group may encrypt the servers of its victims next year.", "forecast"),
+        ("The group sends mails with malicious attachments, but it does not phone.", "reported"),
+        ("The group probably stole the passwords from the memory of LSASS.", "assessed"),
+    ],
+)
+def test_a_cue_inside_a_described_use_governs_it(text, stance):
+    passage = Mention("r", 0, len(text), text, "technique", "T1566.001", "behaviour")
+    assert Judge(Report("r", "s", "i", text), [passage]).judge(passage)[0] == stance
+
+
+def test_a_described_use_does_not_hide_cues_from_other_mentions():
+    text = "APT29 did not send mails with malicious attachments (T1566.001)."
+    report = Report("r", "s", "i", text)
+    passage = Mention("r", 0, len(text), text, "technique", "T1566", "behaviour")
+    start = text.index("T1566.001")
+    written = Mention("r", start, start + 9, "T1566.001", "technique", "T1566.001", "id")
+    assert Judge(report, [passage, written]).judge(written)[0] == "negated"

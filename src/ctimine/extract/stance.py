@@ -242,7 +242,7 @@ class Judge:
         self.report = report
         self.layout = layout or Layout(report, ((m.start, m.end) for m in mentions))
         self.genre = find_genre(report, self.layout)
-        self._spans = sorted((m.start, m.end) for m in mentions)
+        self._spans = sorted((m.start, m.end) for m in mentions if not _is_passage(m))
         self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
         self._actors = [m for m in mentions if m.kind in {"actor", "campaign"}]
         self._sections: dict[int, tuple[Stance | None, str]] = {}
@@ -402,9 +402,13 @@ class Judge:
         for cue, cue_start, cue_end in self._matches(start, end):
             if cue.kinds and mention.kind not in cue.kinds:
                 continue
-            if self._inside_mention(cue, cue_start, cue_end, mention):
+            if mention.start <= cue_start and cue_end <= mention.end and _is_passage(mention):
+                if not self._governs(cue, cue_start, cue_end, mention):
+                    continue
+                between = ""
+            elif self._inside_mention(cue, cue_start, cue_end, mention):
                 continue
-            if cue.reach in {"after", "both"} and mention.start >= cue_end:
+            elif cue.reach in {"after", "both"} and mention.start >= cue_end:
                 between = self.layout.text[cue_end : mention.start]
             elif cue.reach in {"before", "both"} and mention.end <= cue_end:
                 between = self.layout.text[mention.end : max(mention.end, cue_start)]
@@ -415,6 +419,22 @@ class Judge:
             if best is None or _weight(cue.stance) < _weight(best.stance):
                 best = cue
         return best
+
+    def _governs(self, cue: Cue, start: int, end: int, mention: Mention) -> bool:
+        """Whether a cue speaks of most of the passage that it stands in.
+
+        A described technique has no words of its own to stand on one side of the cue.
+        """
+        text = self.layout.text
+        size = 0
+        if cue.reach in {"after", "both"}:
+            stop = cue.until.search(text, end, mention.end)
+            size += len(text[end : stop.start() if stop else mention.end].split())
+        if cue.reach in {"before", "both"}:
+            stops = list(cue.until.finditer(text, mention.start, start))
+            size += len(text[stops[-1].end() if stops else mention.start : start].split())
+        rest = len(text[mention.start : start].split()) + len(text[end : mention.end].split())
+        return 2 * size >= rest
 
     def _inside_mention(self, cue: Cue, start: int, end: int, mention: Mention) -> bool:
         """Words that are part of a name are no cue: "Disable or Modify Tools" advises nothing."""
@@ -569,3 +589,8 @@ def explain_stance(report: Report, mentions: Sequence[Mention]) -> tuple[str, ..
     """
     judge = Judge(report, mentions)
     return tuple(judge.judge(mention)[1] for mention in mentions)
+
+
+def _is_passage(mention: Mention) -> bool:
+    """Whether the mention is a whole passage that describes a technique, and no name or id."""
+    return mention.kind == "technique" and mention.basis == "behaviour"
