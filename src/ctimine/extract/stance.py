@@ -199,10 +199,17 @@ def find_genre(report: Report, layout: Layout | None = None) -> Genre:
     if report.kind == "mapping":
         return "report"
     layout = layout or Layout(report)
-    heads = [layout.words(i) for i, block in enumerate(layout.blocks) if block.kind == "heading"]
-    title = report.title or (heads[0] if heads else "")
-    lead = report.text[:_LEAD]
-    thousand = max(1.0, len(report.text) / 6000)
+    heads = (layout.words(i) for i, block in enumerate(layout.blocks) if block.kind == "heading")
+    return _genre(report.title, tuple(heads), report.text)
+
+
+@functools.lru_cache(maxsize=4)
+def _genre(title: str, heads: tuple[str, ...], text: str) -> Genre:
+    """The genre of a report's words; remembered, as each of its judges asks anew."""
+    title = title or next(iter(heads), "")
+    lead = text[:_LEAD]
+    lines = text.split("\n")
+    thousand = max(1.0, len(text) / 6000)
     totals: dict[str, float] = {}
     for name, where, weight, pattern in rules().genres:
         if where == "title":
@@ -214,7 +221,9 @@ def find_genre(report: Report, layout: Layout | None = None) -> Genre:
         elif where == "heading":
             amount = float(min(6, sum(bool(pattern.search(head)) for head in heads)))
         else:
-            amount = min(5.0, sum(1 for _ in pattern.finditer(report.text)) / thousand)
+            gate = _gate(pattern)
+            open_lines = (line for line in lines if gate.open(line))
+            amount = min(5.0, sum(len(pattern.findall(line)) for line in open_lines) / thousand)
         totals[name] = totals.get(name, 0.0) + amount * weight
     report_like = totals.pop("report", 0.0)
     # What teaches is near to what guides. An exercise dresses up as a report: what looks like one
@@ -225,6 +234,11 @@ def find_genre(report: Report, layout: Layout | None = None) -> Genre:
         if totals.get(genre, 0.0) + against >= 1.0:
             return genre
     return "report"
+
+
+@functools.cache
+def _gate(pattern: re.Pattern[str]) -> Gate:
+    return Gate([pattern])
 
 
 class Judge:
@@ -244,6 +258,7 @@ class Judge:
         self.genre = find_genre(report, self.layout)
         self._spans = sorted((m.start, m.end) for m in mentions if not _is_passage(m))
         self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
+        self._heads: dict[tuple[int, int], list[tuple[Stance, int]]] = {}
         self._actors = [m for m in mentions if m.kind in {"actor", "campaign"}]
         self._sections: dict[int, tuple[Stance | None, str]] = {}
         self._tables: dict[int, Stance | None] = {}
@@ -460,6 +475,17 @@ class Judge:
                 best = cue
         return best
 
+    def _labels(self, start: int, head: str) -> list[tuple[Stance, int]]:
+        """Evidence labels in the head of a block, by form, with their places in it."""
+        key = (start, len(head))
+        if key not in self._heads:
+            self._heads[key] = [
+                (stance, match.start())
+                for stance, pattern in rules().label_forms
+                for match in pattern.finditer(head)
+            ]
+        return self._heads[key]
+
     def _label(
         self, mention: Mention, index: int, start: int, end: int
     ) -> tuple[Stance, str] | None:
@@ -470,17 +496,16 @@ class Judge:
         whole = block.kind == "list_item" and block.end - block.start < 1200
         head = self.layout.text[block.start : min(block.end, max(end, block.start + 2000))]
         best: tuple[int, Stance] | None = None
-        for stance, pattern in rules().label_forms:
-            for match in pattern.finditer(head):
-                at = block.start + match.start()
-                if at > mention.start and not whole and not start <= at < end:
-                    continue
-                # The nearest label before the mention wins; one after it only where none precedes.
-                rank = at if at <= mention.start else at - 1_000_000_000
-                if stance == "negated" and whole:
-                    rank = 1_000_000_000
-                if best is None or rank > best[0]:
-                    best = (rank, stance)
+        for stance, place in self._labels(block.start, head):
+            at = block.start + place
+            if at > mention.start and not whole and not start <= at < end:
+                continue
+            # The nearest label before the mention wins; one after it only where none precedes.
+            rank = at if at <= mention.start else at - 1_000_000_000
+            if stance == "negated" and whole:
+                rank = 1_000_000_000
+            if best is None or rank > best[0]:
+                best = (rank, stance)
         return (best[1], f"label {best[1]}") if best else None
 
     def _row(self, mention: Mention, index: int) -> tuple[Stance, str] | None:
