@@ -11,10 +11,14 @@ import asyncio
 import contextlib
 import dataclasses
 import ipaddress
+import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpcore
@@ -136,6 +140,31 @@ class Internet:
         if to is None:
             raise httpcore.ConnectError("connection refused")
         return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", to, timeout=timeout)
+
+    def run(
+        self, *words: str, folder: Path, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """A program of ours on this internet, in a process of its own (see ``fetch_launch``).
+
+        ``folder`` is where it runs, and where its cache is.
+        """
+        return subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("fetch_launch.py")), *words],
+            cwd=folder,
+            env={
+                **os.environ,
+                "COLUMNS": "200",
+                "CTIMINE_CACHE": str(folder / "cache"),
+                "FAKE_HOSTS": " ".join(self.addresses),
+                "FAKE_HTTP": str(self.http_port),
+                "FAKE_HTTPS": str(self.https_port),
+                "SSL_CERT_FILE": self.pem(folder),
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     # -- the server
 

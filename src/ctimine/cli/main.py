@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from ctimine.cli.attack import attack_app
 from ctimine.errors import CtimineError, InputError
 from ctimine.model import Source
 
@@ -19,7 +20,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-attack_app = typer.Typer(help="ATT&CK releases.", no_args_is_help=True)
 app.add_typer(attack_app, name="attack")
 sources_app = typer.Typer(help="Declared sources.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
@@ -27,6 +27,10 @@ app.add_typer(sources_app, name="sources")
 SourceFiles = Annotated[
     list[Path] | None,
     typer.Option("--sources", help="Your own source files (TOML), beside those that ship."),
+]
+Contact = Annotated[
+    str,
+    typer.Option(help="In the User-Agent: whom to ask about our requests (or CTIMINE_CONTACT)."),
 ]
 
 SOME_FAILED = 3
@@ -50,6 +54,11 @@ def mine_command(
     archive: Annotated[
         Path | None, typer.Option(help="Also mine what this archive file holds.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Also fetch this declared source and mine it; give it again for more."),
+    ] = None,
+    sources: SourceFiles = None,
     behaviours: Annotated[
         Literal["off", "high", "balanced", "recall"],
         typer.Option(help="Also find techniques that are described, not named."),
@@ -85,6 +94,9 @@ def mine_command(
     catalogue = load_attack(attack or None)
     if technique and technique.upper() not in catalogue:
         raise InputError("no such technique in ATT&CK " + catalogue.version, subject=technique)
+    places: list[Path | Source] = [*(paths or []), *(_chosen(source, sources) if source else [])]
+    if not places and archive is None:
+        places = [sample_corpus()]
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -94,7 +106,7 @@ def mine_command(
     ) as progress:
         task = progress.add_task("reading", total=None)
         run = mine(
-            *(paths or ([] if archive else [sample_corpus()])),
+            *places,
             archive=archive,
             behaviours=None if behaviours == "off" else behaviours,
             catalogue=catalogue,
@@ -128,6 +140,7 @@ def fetch_command(
     *,
     archive: Annotated[Path, typer.Option(help="The archive file to fetch into.")],
     sources: SourceFiles = None,
+    contact: Contact = "",
 ) -> None:
     """Fetch what is new or changed into an archive; `ctimine mine --archive` then mines it.
 
@@ -141,7 +154,7 @@ def fetch_command(
     console = Console()
     with Archive(archive) as kept:
         kept.declare(*chosen)
-        with Fetcher(memory=kept) as fetcher:
+        with Fetcher(kept, contact=contact) as fetcher:
             for snapshot in fetcher.fetch(*chosen):
                 console.print(f"{snapshot.source}: {snapshot.item}", highlight=False, markup=False)
             failed = [outcome for outcome in fetcher.outcomes if outcome.state == "failed"]
@@ -184,11 +197,12 @@ def sources_check(
     ] = None,
     *,
     sources: SourceFiles = None,
+    contact: Contact = "",
 ) -> None:
     """Say the state of each source: ok, moved, gone, blocked, silent … Nothing is bypassed."""
     from ctimine.fetch import Fetcher, check_sources
 
-    with Fetcher() as fetcher:
+    with Fetcher(contact=contact) as fetcher:
         checks = check_sources(
             _chosen(keys or [], sources),
             fetcher,
@@ -253,26 +267,6 @@ def evaluate_command(
     if plot is not None:
         plot.write_text(to_svg(scores.reliability), encoding="utf-8")
     typer.echo(json.dumps(to_values(scores), indent=1) if as_json else to_text(scores))
-
-
-@attack_app.command("load")
-def attack_load(
-    file: Annotated[Path, typer.Argument(help="An official STIX bundle, plain or gzipped.")],
-    version: Annotated[str, typer.Option(help="Its release, where the file does not say.")] = "",
-) -> None:
-    """Read an official ATT&CK bundle into the cache: descriptions, detection, mitigations."""
-    from ctimine.attack import load_official
-
-    Console().print(f"ATT&CK {load_official(file, version=version or None)} is in the cache.")
-
-
-@attack_app.command("versions")
-def attack_versions() -> None:
-    """List the ATT&CK releases at hand."""
-    from ctimine.attack import available_versions
-
-    for version in available_versions():
-        Console().print(version)
 
 
 def main() -> None:

@@ -118,7 +118,8 @@ class Fetcher:
         transport: httpx.AsyncBaseTransport | None = None,
         network: Network | None = None,
     ) -> None:
-        self.account = Account()
+        self.accounts: dict[str, Account] = {}
+        """The account of each source that was visited, by its key."""
         self.outcomes: list[Outcome] = []
         self._memory: Memory = Nothing() if memory is None else memory
         self._on_error = on_error
@@ -142,6 +143,14 @@ class Fetcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._web: Web | None = None
+
+    @property
+    def account(self) -> Account:
+        """What became of everything that was asked for: the sum of :attr:`accounts`."""
+        whole = Account()
+        for account in tuple(self.accounts.values()):
+            whole.add(account)
+        return whole
 
     def fetch(self, *sources: Source) -> Iterator[Snapshot]:
         """The documents of ``sources`` that are new or changed, as they come.
@@ -194,38 +203,39 @@ class Fetcher:
     async def _visit(
         self, source: Source, kind: Kind, web: Web, queue: asyncio.Queue[Snapshot | None]
     ) -> None:
+        account = self.accounts.setdefault(source.key, Account())
+
         async def hand_over(snapshot: Snapshot) -> None:
             await queue.put(snapshot)
             if self._on_progress is not None:
                 self._on_progress(self.account, snapshot.item)
 
+        def tell(outcome: Outcome, error: FetchError | None) -> None:
+            counts = account.failed if outcome.state == "failed" else account.skipped
+            counts[outcome.reason] += 1
+            self._tell(outcome, error)
+
+        def fail(error: FetchError) -> None:
+            outcome = Outcome(source.key, "failed", error.reason, web.hide(str(error)))
+            tell(outcome, error)
+
         try:
             visit = Visit(
-                source,
-                web,
-                self._memory,
-                hand_over=hand_over,
-                tell=self._tell,
-                account=self.account,
+                source, web, self._memory, hand_over=hand_over, tell=tell, account=account
             )
             await kind(visit)
         except FetchError as error:
-            self._fail(source, error, web)
+            fail(error)
         except CtimineError as error:
-            self._fail(source, FetchError(error.message, subject=error.subject), web)
+            fail(FetchError(error.message, subject=error.subject))
         except BaseExceptionGroup:
             raise
         except Exception as error:  # noqa: BLE001 - a kind of somebody else's must not end the run
             broken = FetchError(f"{type(error).__name__}: {error}"[:300], subject=source.url)
             broken.reason = "broken fetcher"
-            self._fail(source, broken, web)
-
-    def _fail(self, source: Source, error: FetchError, web: Web) -> None:
-        self._tell(Outcome(source.key, "failed", error.reason, web.hide(str(error))), error)
+            fail(broken)
 
     def _tell(self, outcome: Outcome, error: FetchError | None) -> None:
-        counts = self.account.failed if outcome.state == "failed" else self.account.skipped
-        counts[outcome.reason] += 1
         if len(self.outcomes) < MAX_TOLD:
             self.outcomes.append(outcome)
         if error is not None:

@@ -49,6 +49,13 @@ class Account:
     skipped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     failed: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
+    def add(self, other: Account) -> None:
+        """Count what another account counts, too."""
+        self.fetched += other.fetched
+        self.not_modified += other.not_modified
+        self.skipped.update(other.skipped)
+        self.failed.update(other.failed)
+
     def __str__(self) -> str:
         return ", ".join(
             (
