@@ -18,13 +18,15 @@ told apart by their attribute ``edge``:
 from __future__ import annotations
 
 import collections
+import dataclasses
+import functools
 import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ctimine.errors import InputError
 from ctimine.graph.edges import Scalar, claim_attributes, concept_attributes, put, report_attributes
-from ctimine.model import UNSEEN, Claim, Mention, Report, Use, stable_id
+from ctimine.model import UNSEEN, Citation, Claim, Mention, Report, Use, stable_id
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -178,15 +180,17 @@ def _cited_edges(
         }
         put(attributes, "versions", use.versions)
         put(attributes, "citations_from", use.citations_from)
-        put(attributes, "citations", [_plain(citation) for citation in use.citations])
+        if use.citations:
+            attributes["citations"] = _citations(use.citations)
         edges[use.subject, use.object, key] = attributes
     return edges
 
 
-def _plain(record: Any) -> dict[str, str]:
-    import dataclasses
-
-    return {name: value for name, value in dataclasses.asdict(record).items() if value}
+@functools.cache
+def _citations(citations: tuple[Citation, ...]) -> str:
+    """Citations as JSON; many edges of the knowledge base share them."""
+    rows = [dataclasses.asdict(citation) for citation in citations]
+    return json.dumps([{name: value for name, value in row.items() if value} for row in rows])
 
 
 def _thing(node: str, catalogue: Catalogue) -> dict[str, Scalar]:

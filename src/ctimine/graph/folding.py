@@ -149,15 +149,25 @@ class _Sketch:
         letters = "".join(words).encode("utf-8", "surrogatepass")
         self.letters = hashlib.sha256(letters).digest() if words else self.exact
         self.words = frozenset(words)
-        runs = range(max(1, len(words) - SHINGLE + 1))
-        self.shingles = frozenset(
-            zlib.crc32(" ".join(words[i : i + SHINGLE]).encode("utf-8", "surrogatepass"))
-            for i in runs
-        )
+        self.shingles = _shingles(words)
         self.details = frozenset(word for word in self.words if _DETAIL.search(word))
         self.title = tuple(_WORD.findall(_folded(report.title)))
         self.title_words = frozenset(word for word in self.title if len(word) > 3)
         self.address = canonical_address(report.url)
+
+
+def _shingles(words: Sequence[str]) -> frozenset[int]:
+    """Hashes, 32 bits each, of all runs of ``SHINGLE`` words; of all words where they are fewer."""
+    import numpy as np
+
+    known = {word: zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in set(words)}
+    hashes = np.array([known[word] for word in words] or [0], dtype=np.uint64)
+    length = min(SHINGLE, len(hashes))
+    mixed = np.zeros(len(hashes) - length + 1, dtype=np.uint64)
+    factor = np.uint64(0x9E3779B97F4A7C15)
+    for place in range(length):  # a polynomial modulo 2**64, so that the order of words counts
+        mixed = (mixed + hashes[place : place + len(mixed)]) * factor
+    return frozenset((mixed >> np.uint64(32)).tolist())
 
 
 def canonical_address(url: str) -> str:
