@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from ctimine.cli.attack import attack_app
+from ctimine.cli.train import train_app
 from ctimine.errors import CtimineError, InputError
 from ctimine.model import Source
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(attack_app, name="attack")
+app.add_typer(train_app, name="train")
 sources_app = typer.Typer(help="Declared sources.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
 

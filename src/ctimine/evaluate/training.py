@@ -93,11 +93,14 @@ def train_behaviours(
 
     ``without`` names sets to leave out (``annoctr``, ``tram``). Without both, the model learns what
     is no behaviour from ATT&CK's own descriptions, which serves reports less well.
-    Needs the extra ``train`` (scikit-learn).
+    Needs the extra ``train`` (scikit-learn); without it, or without the files, an
+    :class:`ctimine.errors.EvaluationError` says so.
     """
     unknown = set(without) - SETS.keys() | ({"attack"} & set(without))
     if unknown:
         raise EvaluationError("no set that can be left out", subject=", ".join(sorted(unknown)))
+    if not _has_scikit_learn():
+        raise EvaluationError("training needs it: pip install 'ctimine[train]'", subject="sklearn")
     used = {name: files for name, files in SETS.items() if name not in without}
     paths = [folder / file for files in used.values() for file in files]
     absent = [path.name for path in paths if not path.is_file()]
@@ -118,6 +121,14 @@ def train_behaviours(
         "examples": len(material.examples),
     }
     return fit(material, catalogue, seed=seed, about=about, say=say)
+
+
+def _has_scikit_learn() -> bool:
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def read_material(folder: Path, sets: Collection[str], catalogue: Catalogue) -> Material:

@@ -1,0 +1,48 @@
+"""``ctimine train``: the models of the package, trained anew from annotated sets at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctimine.errors import InputError
+
+train_app = typer.Typer(help="Train the models again.", no_args_is_help=True)
+
+
+@train_app.callback()
+def train() -> None:
+    """Train the models again: equal input, equal bytes."""
+
+
+@train_app.command("behaviours")
+def train_behaviours_command(
+    folder: Annotated[Path, typer.Argument(help="Folder with the annotated sets.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("behaviours.npz"),
+    seed: Annotated[int, typer.Option(help="Of every draw and split.")] = 0,
+    without: Annotated[
+        str,
+        typer.Option(help="Sets to leave out, with commas: annoctr, tram."),
+    ] = "",
+) -> None:
+    """Train the model of described techniques; `find_behaviours(model=read_model(FILE))` uses it.
+
+    Needs the extra `train` (scikit-learn).
+    """
+    if not out.absolute().parent.is_dir():
+        raise InputError("no such folder to write a model to", subject=str(out.absolute().parent))
+    from ctimine.evaluate.training import train_behaviours
+    from ctimine.extract.behaviours import save_model
+
+    left_out = [name.strip() for name in without.split(",") if name.strip()]
+    model = train_behaviours(
+        folder, without=left_out, seed=seed, say=lambda words: typer.echo(words, err=True)
+    )
+    try:
+        save_model(model, out)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", subject=str(out)) from None
+    typer.echo(f"{out}: {len(model.labels)} techniques, {out.stat().st_size / 1e6:.1f} MB")
