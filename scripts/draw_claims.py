@@ -1,26 +1,33 @@
 """Draws a seeded sample of claims from a corpus, to be judged by reading them in their text.
 
-    python scripts/draw_claims.py CORPUS [--seed 20261124] [--number 64] [--relation uses] [--show]
+    python scripts/draw_claims.py CORPUS [--seed 20261124] [--number 64] [--relation uses]
+        [--behaviours high] [--show]
+    python scripts/draw_claims.py --rows FILE.jsonl [FILE.jsonl ...] [--number 100] ...
 
-Mines ``CORPUS``, keeps the claims that tie an actor to a technique and were taken from the words of
+Mines ``CORPUS``, or reads each text of annotated ``--rows`` as a report of its own whose title is
+its first line; keeps the claims that tie an actor to a technique and were taken from the words of
 a report (basis id, name or behaviour, not a row of a structured file; stance reported or assessed),
 and prints a sample of them, a row each. The same texts and rules give the same sample: claims are
 sorted by their key before they are drawn. ``--show`` adds the quote, what stands around it and the
 headings above it, for the eyes of the judge; the texts are others' property and stay out of pages.
+All of it goes to standard output, nothing to a file.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctimine.model import EVIDENT
 
 if TYPE_CHECKING:
     from ctimine.attack import Catalogue
+    from ctimine.extract.behaviours import Threshold
     from ctimine.model import Claim, Report
 
 FROM_TEXT = frozenset({"id", "name", "behaviour"})
@@ -92,23 +99,65 @@ def context(claim: Claim, report: Report) -> Iterator[str]:
     yield "-" * 100
 
 
+def mined_corpus(
+    corpus: str, catalogue: Catalogue, behaviours: Threshold | None
+) -> tuple[dict[str, Report], list[Claim]]:
+    """The reports of a folder, checkout or archive by id, copies folded, and their claims."""
+    from ctimine.mine import mine
+
+    run = mine(corpus, catalogue=catalogue, cited=False, behaviours=behaviours)
+    return {report.id: report for report in run.reports}, list(run.claims)
+
+
+def mined_rows(
+    files: Iterable[Path], catalogue: Catalogue, behaviours: Threshold | None
+) -> tuple[dict[str, Report], list[Claim]]:
+    """The texts of annotated rows as reports by id, and their claims; the annotations do not count.
+
+    A text that stands in several rows is read once.
+    """
+    from ctimine.evaluate import read_rows
+    from ctimine.extract import extract
+
+    reports: dict[str, Report] = {}
+    claims: list[Claim] = []
+    seen: set[str] = set()
+    for file in files:
+        for found in read_rows(file):
+            if found.text in seen:
+                continue
+            seen.add(found.text)
+            first = next((line for line in found.text.splitlines() if line.strip()), "")
+            report = dataclasses.replace(found.report, title=first.strip(" #*_")[:200])
+            reports[report.id] = report
+            claims += extract(report, catalogue, behaviours=behaviours)[1]
+    return reports, claims
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Mine, draw, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("corpus", help="folder, checkout or archive with the reports")
+    parser.add_argument("corpus", nargs="?", help="folder, checkout or archive with the reports")
+    parser.add_argument(
+        "--rows", nargs="+", type=Path, metavar="FILE", help="annotated rows in place of a corpus"
+    )
+    parser.add_argument("--behaviours", choices=("high", "balanced", "recall"))
     parser.add_argument("--seed", type=int, default=20261124)
     parser.add_argument("--number", type=int, default=64)
     parser.add_argument("--relation", default="uses")
     parser.add_argument("--show", action="store_true", help="print the text around each claim")
     options = parser.parse_args(arguments)
+    if bool(options.corpus) == bool(options.rows):
+        parser.error("name a corpus, or files with --rows")
 
     from ctimine.attack import load_attack
-    from ctimine.mine import mine
 
     catalogue = load_attack()
-    run = mine(options.corpus, catalogue=catalogue, cited=False)
-    reports = {report.id: report for report in run.reports}
-    pool = candidates(run.claims, catalogue, relation=options.relation)
+    if options.rows:
+        reports, claims = mined_rows(options.rows, catalogue, options.behaviours)
+    else:
+        reports, claims = mined_corpus(options.corpus, catalogue, options.behaviours)
+    pool = candidates(claims, catalogue, relation=options.relation)
     for claim in draw(pool, seed=options.seed, number=options.number):
         report = reports[claim.report]
         print(row(claim, report))
