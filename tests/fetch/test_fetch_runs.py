@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import select
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +22,8 @@ from ctimine.model import Source
 
 HERE = Path(__file__).parent
 KILLS = 200
+KILLS_EACH = 5
+"""Kills of runs on one archive; then it may end."""
 
 
 def serve(internet):
@@ -39,13 +42,42 @@ def serve(internet):
         internet.at(f"https://{host}.example/robots.txt", Reply(b"", 404))
 
 
-def start(internet, archive):
-    command = [
-        sys.executable, str(HERE / "fetch_killable.py"), str(archive), internet.file,
-        str(internet.http_port), str(internet.https_port),
-    ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1] / "src")}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+class Runs:
+    """A warm process that forks runs (see ``fetch_killable``), each with an archive of its own."""
+
+    def __init__(self, internet):
+        command = [
+            sys.executable, str(HERE / "fetch_killable.py"), internet.file,
+            str(internet.http_port), str(internet.https_port),
+        ]  # fmt: skip
+        self._warm = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._said() == "ready"
+
+    def _said(self):
+        return self._warm.stdout.readline().strip()
+
+    def start(self, archive):
+        """The number of a run that has just begun."""
+        self._warm.stdin.write(f"{archive}\n")
+        self._warm.stdin.flush()
+        return int(self._said())
+
+    def ends_within(self, seconds):
+        return bool(select.select([self._warm.stdout], [], [], seconds)[0])
+
+    def status(self):
+        """Exit status of the run, when it has ended."""
+        return int(self._said())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._warm.stdin.close()
+        self._warm.stdout.close()
+        self._warm.wait()
 
 
 def content(archive):
@@ -68,51 +100,62 @@ def content(archive):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks runs from a warm process")
 def test_a_run_killed_200_times_loses_and_doubles_nothing(internet, tmp_path):
-    """Killed at random moments until it has been killed 200 times; each archive ends the same."""
+    """Killed at moments drawn over its whole length, until 200 times; each archive ends the same."""
     serve(internet)
-    whole = tmp_path / "whole"
-    begun = time.monotonic()
-    process = start(internet, whole)
-    assert process.wait() == 0, process.stderr.read()
-    process.stderr.close()
-    length = time.monotonic() - begun
-    expected = content(whole)
-    assert len(expected[0]) == 3 * ITEMS
     dice = random.Random(9)
-    kills, archives, before_end = 0, 0, 0
-    while kills < KILLS:
-        archive = tmp_path / f"a{archives}"
-        archives += 1
-        while True:
-            process = start(internet, archive)
-            try:
-                # Most of a run is its start: the second half is where documents come in.
-                process.wait(dice.uniform(0.45, 1.0) * length)
-            except subprocess.TimeoutExpired:
-                if kills < KILLS and dice.random() < 0.9:
-                    process.send_signal(signal.SIGKILL)
-                    kills += 1
-                    before_end += archive.exists()
-            done = process.wait() == 0
-            process.stderr.close()
-            if archive.exists() and not done:
-                with Archive(archive) as opened:  # whatever is there is whole
-                    assert all(s.digest for s in opened.snapshots())
-            if done:
-                break
-        assert content(archive) == expected
+    kills, archives, half_way = 0, 0, 0
+    with Runs(internet) as runs:
+        length = max(undisturbed(runs, tmp_path / f"whole{n}") for n in range(3))
+        expected = content(tmp_path / "whole0")
+        assert len(expected[0]) == 3 * ITEMS
+        while kills < KILLS:
+            archive = tmp_path / f"a{archives}"
+            archives += 1
+            left = KILLS_EACH
+            while True:
+                run = runs.start(archive)
+                if left and kills < KILLS and not runs.ends_within(dice.uniform(0, length)):
+                    os.kill(run, signal.SIGKILL)
+                status = runs.status()
+                if status == 0:
+                    break
+                assert status == -signal.SIGKILL
+                kills, left = kills + 1, left - 1
+                half_way += 0 < kept(archive) < 3 * ITEMS
+            assert content(archive) == expected
     assert kills == KILLS
-    assert before_end > KILLS // 4
+    assert archives >= KILLS / KILLS_EACH
+    assert half_way >= KILLS // 4, f"{half_way} of {KILLS} kills with some documents there"
 
 
+def undisturbed(runs, archive):
+    """Seconds that a run takes when nobody kills it."""
+    begun = time.monotonic()
+    runs.start(archive)
+    assert runs.status() == 0
+    return time.monotonic() - begun
+
+
+def kept(archive):
+    """How many documents an archive holds, each of them whole; 0 if it is not there yet."""
+    if not archive.exists():
+        return 0
+    with Archive(archive) as opened:
+        found = list(opened.snapshots())
+    assert all(snapshot.digest and snapshot.body for snapshot in found)
+    return len(found)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks runs from a warm process")
 def test_two_runs_at_once_on_one_archive_double_nothing(internet, tmp_path):
     serve(internet)
     archive = tmp_path / "a"
-    both = [start(internet, archive), start(internet, archive)]
-    for process in both:
-        assert process.wait() == 0, process.stderr.read()
-        process.stderr.close()
+    with Runs(internet) as one, Runs(internet) as other:
+        one.start(archive)
+        other.start(archive)
+        assert (one.status(), other.status()) == (0, 0)
     assert len(content(archive)[0]) == 3 * ITEMS
 
 
