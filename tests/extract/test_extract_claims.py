@@ -7,6 +7,8 @@ from extract_marked import NAMES, marked
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctimine import extract
+from ctimine.attack import load_attack
 from ctimine.extract.claims import find_claims
 from ctimine.extract.rules import scores
 from ctimine.extract.stance import set_stance
@@ -439,3 +441,37 @@ def test_a_column_of_tools_in_a_report_on_one_actor_speaks_of_it():
 def test_a_row_of_a_tool_and_a_technique_speaks_of_the_tool():
     source = f"| Malware | Technique | Use |\n| {BEACON} | {T} | Reads a page |"
     assert uses(source) == {"S0154 T1102.001 reported"}
+
+
+@pytest.mark.parametrize(
+    ("probability", "subject", "made"),
+    [(0.55, "APT29", True), (0.55, "Somebody", False), (0.9, "Somebody", True)],
+)
+def test_a_described_use_needs_more_certainty_where_only_the_title_says_who(
+    probability, subject, made
+):
+    text = f"APT29 in May. {subject} dumped the memory of a process."
+    start = text.index(subject, 5)
+    report = Report("r", "s", "i", text, title="APT29 in May")
+    mentions = [
+        Mention("r", at, at + 5, "APT29", "actor", "G0016", "name", rule="lexicon")
+        for at in range(len(text))
+        if text.startswith("APT29", at)
+    ]
+    mentions.append(
+        Mention(
+            *("r", start, len(text), text[start:], "technique", "T1003", "behaviour"),
+            rule="behaviour",
+            score=probability,
+        )
+    )
+    claims = find_claims(report, set_stance(report, mentions), load_attack())
+    assert [c.object for c in claims] == ["T1003"] * made
+
+
+def test_no_service_is_the_way_of_what_happens_on_the_machine():
+    text = "APT29 read a Pastebin note and decoded its file (T1140)."
+    (claim,) = [
+        c for c in extract(Report("r", "s", "i", text), load_attack())[1] if c.object == "T1140"
+    ]
+    assert claim.via == ""

@@ -34,6 +34,10 @@ Contact = Annotated[
     str,
     typer.Option(help="In the User-Agent: whom to ask about our requests (or CTIMINE_CONTACT)."),
 ]
+Behaviours = Annotated[
+    Literal["off", "high", "balanced", "recall"],
+    typer.Option(help="How sure a technique must be that is described without its name or id."),
+]
 
 SOME_FAILED = 3
 """Exit code of a run that wrote its answer although some documents could not be read."""
@@ -61,10 +65,7 @@ def mine_command(
         typer.Option(help="Also fetch this declared source and mine it; give it again for more."),
     ] = None,
     sources: SourceFiles = None,
-    behaviours: Annotated[
-        Literal["off", "high", "balanced", "recall"],
-        typer.Option(help="Also find techniques that are described, not named."),
-    ] = "off",
+    behaviours: Behaviours = "balanced",
     flavour: Annotated[
         Literal["plain", "misp"],
         typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp."),
@@ -256,15 +257,29 @@ def evaluate_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the scores as JSON, without texts.")
     ] = False,
+    behaviours: Behaviours = "balanced",
     plot: Annotated[Path | None, typer.Option(help="Write the reliability plot, SVG.")] = None,
 ) -> None:
     """Score the extraction against annotated texts: precision, recall, F1, worst errors."""
+    import functools
     import json
 
+    from ctimine.attack import load_attack
     from ctimine.evaluate import evaluate_files, to_svg, to_text, to_values
+    from ctimine.extract import extract
 
     scores = evaluate_files(
-        files, layer=layer, level=level, parents=parents, closed=closed, mask_ids=mask_ids
+        files,
+        layer=layer,
+        level=level,
+        parents=parents,
+        closed=closed,
+        mask_ids=mask_ids,
+        find=functools.partial(
+            extract,
+            catalogue=load_attack(),
+            behaviours=None if behaviours == "off" else behaviours,
+        ),
     )
     if plot is not None:
         plot.write_text(to_svg(scores.reliability), encoding="utf-8")

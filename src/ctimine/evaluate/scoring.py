@@ -133,9 +133,9 @@ def evaluate_files(
     ``parents`` folds sub-techniques to their technique. ``closed`` counts only labels that the set
     itself uses (for sets that annotate a short list of techniques and are silent on the rest).
     ``mask_ids`` leaves out sentences in which a technique id is written, on both sides: what is
-    left has to be understood. ``find`` is what is judged; without it, :func:`ctimine.extract`.
-    Technique ids of both sides are followed to what the ``catalogue`` (the newest) means by them.
-    Nothing is learnt here, so no split is made.
+    left has to be understood. ``find`` is what is judged; without it, :func:`ctimine.extract` as
+    it works by default. Technique ids of both sides are followed to what the ``catalogue`` (the
+    newest) means by them. Nothing is learnt here, so no split is made.
     """
     files = [Path(path) for path in paths]
     if not files:

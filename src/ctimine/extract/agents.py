@@ -132,6 +132,7 @@ class Thing:
     stance: str = "reported"
     basis: str = "name"
     score: float = 1.0
+    rule: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Agent, Sentence, Thing
 from ctimine.extract.aliases import Statement, find_statements
 from ctimine.extract.attributions import find_attributions
+from ctimine.extract.behaviours import RULE as BEHAVIOUR
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Layout, Row
 from ctimine.extract.rows import Rows
-from ctimine.extract.rules import scores
+from ctimine.extract.rules import least_described, scores
 from ctimine.extract.services import services_in
 from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
@@ -31,6 +32,18 @@ _NO_STATEMENT: Final = frozenset({"example", "reference"})
 """Nobody is said to use anything: what stands in a tutorial or a list of links makes no claim."""
 _BROKEN: Final = frozenset({"unknown-id", "atlas-id"})
 _NAMED_IN_ROW: Final = frozenset({"row-actor", "row-evidence", "row-software", "mapping-row"})
+_CARRIED: Final = frozenset(
+    [
+        "command-and-control",
+        "exfiltration",
+        "collection",
+        "initial-access",
+        "resource-development",
+        "reconnaissance",
+        "lateral-movement",
+    ]
+)
+"""Tactics of what can go by way of a service."""
 _CVE: Final = re.compile(r"\bCVE-\d{4}-\d{4,7}\b", re.IGNORECASE)
 _TOOL_HEADING: Final = re.compile(
     r"\b(?:malware|tools?|tooling|arsenal|software|families|implants|toolset|toolkit|stack|rmm)\b",
@@ -529,6 +542,8 @@ class _Finder:
         if relation in {"uses", "exploits"}:
             time = time or self._time(start, end, target)
             via = via or self._via(start, end, target, thing, row)
+        if target.rule == BEHAVIOUR and score < least_described():
+            return
         claim = Claim(
             report=self.report.id,
             start=start,
@@ -592,6 +607,8 @@ class _Finder:
                 )
             ):
                 return tool.key
+        if not self._crosses_the_network(target.key):
+            return ""
         for service in within(self.services, start, end):
             return service.key
         for a, b, key in services_in(text, start, end):
@@ -599,6 +616,12 @@ class _Finder:
             if _BORROWED.search(before) and not _NOT_BORROWED.match(text, b):
                 return key
         return ""
+
+    def _crosses_the_network(self, technique: str) -> bool:
+        """Whether a service can be the way of it: nobody decodes a file or runs a shell by one."""
+        concept = self.catalogue.get(technique)
+        tactics = concept.tactics if concept else ()
+        return not tactics or not _CARRIED.isdisjoint(tactics)
 
     def _find_cves(self, mentions: Sequence[Mention]) -> list[Thing]:
         found = [
@@ -658,6 +681,7 @@ def _targets(mentions: Sequence[Mention]) -> list[Thing]:
                 m.stance,
                 m.basis,
                 m.score,
+                m.rule,
             )
             for m in mentions
             if m.kind == "technique" and m.concept and m.problem not in _BROKEN

@@ -83,16 +83,17 @@ def extract(
     report: Report,
     catalogue: Catalogue,
     *,
-    behaviours: Threshold | None = None,
+    behaviours: Threshold | None = "balanced",
     nlp: Language | None = None,
 ) -> tuple[tuple[Mention, ...], tuple[Claim, ...]]:
     """The mentions and claims of a report: pure, no clock, no network.
 
-    ``behaviours`` adds techniques that are described without a name or id, at the threshold
-    ``high``, ``balanced`` or ``recall``; without it only what is written, and abused services,
-    counts. Works on the raw text and needs no spaCy. With ``nlp``, a pipeline with components of
-    ctimine (and perhaps of others), that pipeline does the work instead; the catalogue is then its
-    own.
+    ``behaviours`` is the threshold for techniques that are described without a name or id:
+    ``high``, ``balanced`` or ``recall``; with None only what is written, and abused services,
+    counts. Of what is described only the surer part makes claims (``least_described`` in
+    ``rules.toml``). Works on the raw text and needs no spaCy. With ``nlp``, a pipeline with
+    components of ctimine (and perhaps of others), that pipeline does the work instead; the
+    catalogue is then its own.
 
     >>> from ctimine.attack import load_attack
     >>> report = Report("r", "s", "i", "APT29 used PowerShell (T1059.001).")

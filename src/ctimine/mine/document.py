@@ -29,7 +29,7 @@ def mine_document(
     catalogue: Catalogue,
     *,
     source: Source | None = None,
-    behaviours: Threshold | None = None,
+    behaviours: Threshold | None = "balanced",
 ) -> Mined:
     r"""The report that the snapshot holds, its mentions and its claims.
 

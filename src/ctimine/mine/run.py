@@ -118,7 +118,7 @@ def mine(
     *places: str | os.PathLike[str] | Source,
     catalogue: Catalogue | None = None,
     archive: str | os.PathLike[str] | None = None,
-    behaviours: Threshold | None = None,
+    behaviours: Threshold | None = "balanced",
     cited: bool = True,
     workers: int | None = None,
     seconds: float = 60.0,
@@ -130,11 +130,11 @@ def mine(
     ``places`` are folders, git checkouts, zip archives, single files or
     :class:`~ctimine.Source` records, which may lie on the network; without any, the sample corpus
     is mined. ``archive`` is a file that keeps what was fetched: only what is new or changed is
-    fetched again, and everything in it is mined. ``behaviours`` adds techniques that are described
-    without a name or id, at the threshold ``high``, ``balanced`` or ``recall``. ``cited`` adds the
-    edges of the knowledge base, with whom it cites, for comparison. ``workers`` is the number of
-    worker processes (default: one a core, at most eight; 0 runs in this process, without bounds);
-    ``seconds`` and ``megabytes`` bound each document. Raises
+    fetched again, and everything in it is mined. ``behaviours`` is the threshold for techniques
+    that are described without a name or id (``high``, ``balanced``, ``recall``, or None for none).
+    ``cited`` adds the edges of the knowledge base, with whom it cites, for comparison.
+    ``workers`` is the number of worker processes (default: one a core, at most eight; 0 runs in
+    this process, without bounds); ``seconds`` and ``megabytes`` bound each document. Raises
     :class:`~ctimine.errors.InputError` for a place that does not exist; a document that cannot be
     read becomes an outcome, and the run goes on.
 
