@@ -19,7 +19,12 @@ MAX_RATIO: Final = 200
 FREE: Final = 2 * 1024 * 1024
 MAX_CODINGS: Final = 2
 """Codings on top of each other. Servers that pack twice by mistake exist; more is an attack."""
+MAX_MEMBERS: Final = 10_000
+"""Members (gzip) or frames (zstd) of one body. Empty ones cost time and unpack to nothing."""
 STEP: Final = 256 * 1024
+"""Bytes that a decoder gives at once, about."""
+PIECE: Final = 64 * 1024
+"""Bytes that a decoder takes at once: what it leaves over is copied, so that is kept small."""
 
 
 class _Decoder(Protocol):
@@ -33,11 +38,23 @@ class _Decoder(Protocol):
         ...
 
 
+class _Members:
+    def __init__(self) -> None:
+        self._seen = 1
+
+    def count(self) -> None:
+        """One more; raises TooLarge when there are too many."""
+        self._seen += 1
+        if self._seen > MAX_MEMBERS:
+            raise TooLarge(f"packed in more than {MAX_MEMBERS:,} members")
+
+
 class _Zlib:
     def __init__(self, coding: str) -> None:
         self._coding = coding
         self._inner = zlib.decompressobj(31 if coding == "gzip" else 15)
         self._begun = False
+        self._members = _Members()
 
     def steps(self, data: bytes) -> Iterator[bytes]:
         if not self._begun and data:
@@ -56,6 +73,7 @@ class _Zlib:
                 data = self._inner.unused_data
                 if self._coding != "gzip" or data[:2] != b"\x1f\x8b":
                     return
+                self._members.count()
                 self._inner = zlib.decompressobj(31)
                 continue
             data = self._inner.unconsumed_tail
@@ -78,12 +96,14 @@ class _Brotli:
         self._begun = False
 
     def steps(self, data: bytes) -> Iterator[bytes]:
+        if self._inner.is_finished():
+            return  # what comes after the end is none of the body
         self._begun = self._begun or bool(data)
         out = self._inner.process(data, output_buffer_limit=STEP)
-        while True:
-            if out:
-                yield out
-            if self._inner.is_finished() or self._inner.can_accept_more_data():
+        # All input may be inside while output is still to come: only an empty answer says so.
+        while out:
+            yield out
+            if self._inner.is_finished():
                 return
             out = self._inner.process(b"", output_buffer_limit=STEP)
 
@@ -103,6 +123,7 @@ class _Zstd:
         self._make: Any = zstandard.ZstdDecompressor(max_window_size=1 << 23)
         self._inner = self._make.decompressobj()
         self._begun = False
+        self._members = _Members()
 
     def steps(self, data: bytes) -> Iterator[bytes]:
         at = 0
@@ -110,6 +131,7 @@ class _Zstd:
             if self._inner.eof:
                 if not data[at:].startswith((b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18")):
                     return
+                self._members.count()
                 self._inner = self._make.decompressobj()
             self._begun = True
             part = data[at : at + self.SLICE]
@@ -159,7 +181,6 @@ class Unpacker:
         self._subject = subject
         self._limit = limit
         self._came = 0
-        self._size = 0
         self._parts: list[bytes] = []
         self._names = names
         self._decoders: list[_Decoder] = []
@@ -169,6 +190,8 @@ class Unpacker:
             if name not in _DECODERS:
                 raise BadAnswer(f"unknown coding {name[:40]!r}", subject=subject)
             self._decoders.append(_DECODERS[name]())
+        self._sizes = [0] * len(self._decoders)
+        """Bytes that came out of each decoder so far."""
 
     def feed(self, part: bytes) -> None:
         """Take the next part; raises TooLarge or BadAnswer as soon as that is certain."""
@@ -181,10 +204,9 @@ class Unpacker:
         if self._came > self._limit:
             raise TooLarge(f"more than {self._limit:,} bytes", subject=self._subject)
         try:
-            for out in self._through(part, 0):
-                self._take(out)
-        except (TooLarge, BadAnswer):
-            raise
+            self._parts.extend(self._through(part, 0))
+        except TooLarge as error:
+            raise TooLarge(error.message, subject=self._subject) from None
         except Exception as error:  # noqa: BLE001 - each decoder has errors of its own
             raise BadAnswer(f"cannot be unpacked: {error}"[:200], subject=self._subject) from None
 
@@ -197,23 +219,24 @@ class Unpacker:
         return whole
 
     def _through(self, data: bytes, depth: int) -> Iterator[bytes]:
+        """What ``data`` unpacks to by the decoders from ``depth`` on."""
         if depth == len(self._decoders):
             if data:
                 yield data
             return
-        for out in self._decoders[depth].steps(data):
-            yield from self._through(out, depth + 1)
+        for at in range(0, len(data), PIECE):
+            for out in self._decoders[depth].steps(data[at : at + PIECE]):
+                self._count(len(out), depth)
+                yield from self._through(out, depth + 1)
 
-    def _take(self, out: bytes) -> None:
-        self._size += len(out)
-        if self._size > self._limit:
-            raise TooLarge(f"unpacks to more than {self._limit:,} bytes", subject=self._subject)
-        if self._size > FREE and self._size > MAX_RATIO * self._came:
-            raise TooLarge(
-                f"{self._came:,} bytes unpack to more than {MAX_RATIO} times that",
-                subject=self._subject,
-            )
-        self._parts.append(out)
+    def _count(self, size: int, depth: int) -> None:
+        """Every layer is bounded: one that unpacks to nothing may be fed by one that is endless."""
+        self._sizes[depth] += size
+        unpacked = self._sizes[depth]
+        if unpacked > self._limit:
+            raise TooLarge(f"unpacks to more than {self._limit:,} bytes")
+        if unpacked > FREE and unpacked > MAX_RATIO * self._came:
+            raise TooLarge(f"{self._came:,} bytes unpack to more than {MAX_RATIO} times that")
 
 
 def gunzip(body: bytes, *, limit: int = MAX_BYTES, subject: str = "") -> bytes:
