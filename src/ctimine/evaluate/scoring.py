@@ -217,11 +217,18 @@ def reliability(scored: Iterable[tuple[float, bool]], bins: int = 10) -> tuple[B
     >>> table = reliability([(0.9, True), (0.8, True), (0.2, False), (0.1, False)], bins=2)
     >>> [(round(b.mean_score, 2), b.share_right) for b in table]
     [(0.15, 0.0), (0.85, 1.0)]
+    >>> [b.share_right for b in reliability([(1.0, True), (1.0, False)], bins=2)]
+    [0.5]
     """
     ordered = sorted(scored)
-    found = []
-    for number in range(bins):
-        part = ordered[number * len(ordered) // bins : (number + 1) * len(ordered) // bins]
+    found: list[Bin] = []
+    start = 0
+    for number in range(1, bins + 1):
+        end = number * len(ordered) // bins
+        while 0 < end < len(ordered) and ordered[end][0] == ordered[end - 1][0]:
+            end += 1  # equal scores are one claim about how sure: no cut between them
+        part = ordered[start:end]
+        start = max(start, end)
         if part:
             found.append(
                 Bin(
