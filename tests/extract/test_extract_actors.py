@@ -215,3 +215,25 @@ def test_mentions_are_sorted_and_each_stands_once():
     places = [(m.start, m.end, m.kind, m.concept) for m in mentions]
     assert places == sorted(set(places))
     assert all(m.stance == "reported" for m in mentions)
+
+
+def test_initials_that_a_report_gives_an_actor_are_found_wherever_they_stand():
+    text = "Wizard Spider (WS) sent mail. Later WS left. Gorgon Group (GRG) and GRG did not."
+    found = [
+        (m.quote, m.concept, m.rule) for m in find_mentions(Report("r", "s", "i", text), ATTACK)
+    ]
+    assert found == [
+        ("Wizard Spider", "G0102", "lexicon"),
+        ("WS", "G0102", "initials"),
+        ("WS", "G0102", "initials"),
+        ("Gorgon Group", "G0078", "lexicon"),
+    ]
+
+
+def test_an_id_in_the_address_of_a_link_counts_only_where_its_words_name_something_else():
+    text = (
+        "See [Gorgon Group](https://attack.mitre.org/groups/G0078/) and "
+        "[this page](https://attack.mitre.org/groups/G0007/)."
+    )
+    found = [(m.quote, m.concept) for m in find_mentions(Report("r", "s", "i", text), ATTACK)]
+    assert found == [("Gorgon Group", "G0078"), ("G0007", "G0007")]

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from ctimine.extract.candidates import Hit, is_address
+from ctimine.extract.candidates import Hit, covered, is_address
 from ctimine.extract.lexicon import Known, command_lines
 from ctimine.model import Mention, MentionKind, Report
 
@@ -143,7 +143,34 @@ def find_names(report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention
 
     ``ids`` are the mentions that are already certain: what they mean supports a weak name.
     """
-    return _Judge(report, hits, ids).mentions()
+    named = _Judge(report, hits, ids).mentions()
+    return [*named, *_initials(report, named)]
+
+
+_IN_BRACKETS: Final = re.compile(r"[*_`\"”’']*\s?\([\"“‘'*_`]*([A-Z]{2,5})[\"”’'*_`]*\)")
+
+
+def _initials(report: Report, named: Sequence[Mention]) -> Iterator[Mention]:
+    """The short form that a report gives an actor, wherever it stands: ``Golden Anvils (GA)``."""
+    text = report.text
+    short: dict[str, Mention] = {}
+    for mention in named:
+        words = re.findall(r"[A-Z]", mention.quote)
+        if mention.kind != "actor" or len(words) < 2 or " " not in mention.quote:
+            continue
+        given = _IN_BRACKETS.match(text, mention.end)
+        if given and given.group(1) == "".join(words):
+            short.setdefault(given.group(1), mention)
+    if not short:
+        return
+    mask = covered(text, ((m.start, m.end) for m in named))
+    for letters, meant in short.items():
+        for place in re.finditer(rf"(?<![\w./\\@#-]){letters}(?![\w-]|\.\w)", text):
+            start, end = place.span()
+            if mask.find(1, start, end) < 0 and not is_address(text, start, end):
+                yield dataclasses.replace(
+                    meant, start=start, end=end, quote=letters, rule="initials", name=meant.name
+                )
 
 
 class _Judge:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from ctimine.attack import Catalogue
 from ctimine.extract.actors import find_names
@@ -70,7 +71,28 @@ def _actors(report: Report, ids: list[Mention], hits: list[Hit[Known]]) -> list[
     # A link whose words name something already says nothing more than they do.
     mask = covered(report.text, ((m.start, m.end) for m in names))
     written = [m for m in written if m.rule != "link" or mask.find(1, m.start, m.end) < 0]
+    written = [m for m in written if not _told_by_words(report.text, m, names)]
     return [*written, *names, *find_scheme_names(report, [*ids, *names])]
+
+
+_LINK: Final = re.compile(r"\[([^\[\]\n]{1,80})\]\(<?https?://[^\s()]*$")
+
+
+def _told_by_words(text: str, mention: Mention, names: list[Mention]) -> bool:
+    """Whether an id stands in the address of a link whose words name the same thing already.
+
+    Plain text may keep the Markdown of a link: ``[Some Group](https://…/groups/G0001/)``.
+    """
+    if mention.rule != "id" or mention.kind not in {"actor", "software", "campaign"}:
+        return False
+    link = _LINK.search(text, max(0, mention.start - 160), mention.start)
+    if not link:
+        return False
+    start, end = link.span(1)
+    return any(
+        start <= name.start < end and mention.concept in {name.concept, *name.candidates}
+        for name in names
+    )
 
 
 def in_order(mentions: list[Mention]) -> tuple[Mention, ...]:
