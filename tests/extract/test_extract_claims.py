@@ -475,3 +475,65 @@ def test_no_service_is_the_way_of_what_happens_on_the_machine():
         c for c in extract(Report("r", "s", "i", text), load_attack())[1] if c.object == "T1140"
     ]
     assert claim.via == ""
+
+
+ONE = f"# {APT28} in one year\n\n{APT28} is old. {APT28} is Russian.\n\n## Tools\n"
+
+
+def test_a_title_with_two_actors_makes_neither_the_reports_own():
+    text = f"# {APT28} and {APT29}\n\n{APT28} is old. {APT28} is known.\n\nA loader reads it ({T})."
+    assert uses(text, title="APT28 and APT29") == set()
+    assert uses(text.replace(f" and {APT29}", ""), title="APT28") == {"G0007 T1102.001 reported"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (f"- Gale. Actor: {APT29}. Behavior: reads a page ({T}).", {"G0016 T1102.001 reported"}),
+        (f"- Gale (Attribution: {APT29}) reads a page ({T}).", {"G0016 T1102.001 reported"}),
+        (f"- Gale. Suspected actor: {APT29}. It reads a page ({T}).", {"G0016 T1102.001 assessed"}),
+        (f"- Attribution: {APT29}\n- Technique: {T}", {"G0016 T1102.001 reported"}),
+        (f"- Gale. Actor: unknown. Behavior: reads a page ({T}).", set()),
+        (f"- Gale. {APT29} wrote it. Reads orders from a page ({T}).", set()),
+        (f"- Gale: reads orders from a page ({T}).", {"G0007 T1102.001 reported"}),
+    ],
+)
+def test_an_entry_that_names_its_actor_is_not_the_reports_own_actors(entry, expected):
+    assert uses(ONE + entry, title="APT28 in one year") == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (f"- Gale: reads a page ({T}). Attribution caveat: low-medium.", "assessed"),
+        (f"- Gale: reads a page ({T}). The attribution remains disputed.", "assessed"),
+        (f"- Gale: reads a page ({T}). Possibly another group.", "assessed"),
+        (f"- Gale: reads a page ({T}). The vendor does not name a group.", "assessed"),
+        (f"- {APT28} used {T}. It was tied to the crew with low confidence.", "assessed"),
+        (f"- Gale: reads a page ({T}). The vendor does not name the victims.", "reported"),
+        (f"- Gale: reads a page ({T}). The vendor does not name {APT28}.", None),
+    ],
+)
+def test_an_entry_that_leaves_its_attribution_open_is_an_assessment(entry, expected):
+    found = {f"G0007 T1102.001 {expected}"} if expected else set()
+    assert uses(ONE + entry, title="APT28 in one year") == found
+
+
+@pytest.mark.parametrize(
+    ("between", "words"),
+    [
+        ("MITRE cites two reports on it.", "They"),
+        ("According to the vendor, the mail was long.", "It"),
+        ("The mail was long.", "They"),
+        ("The mail was long.", "The group"),
+    ],
+)
+def test_who_tells_of_it_and_one_neutral_sentence_stand_between_in_vain(between, words):
+    text = f"{APT28} sent mail. {between} {words} also used {T}."
+    assert uses(ONE + text, title="APT28 in one year") == {"G0007 T1102.001 reported"}
+
+
+def test_a_pronoun_reaches_no_further_than_it_is_safe():
+    assert uses(f"{APT28} sent mail. The mail was long. They also used {T}.") == set()
+    text = f"{APT28} sent mail. {APT29} sent some, too. The mail was long. They also used {T}."
+    assert uses(ONE + text, title="APT28 in one year") == set()

@@ -378,3 +378,57 @@ def test_a_described_use_does_not_hide_cues_from_other_mentions():
     start = text.index("T1566.001")
     written = Mention("r", start, start + 9, "T1566.001", "technique", "T1566.001", "id")
     assert Judge(report, [passage, written]).judge(written)[0] == "negated"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"- [Assessed] The crew came by mail. It used {T} later.",
+        f"- The crew came by mail. It used {T} later. (Assessed)",
+        f"- The crew used {T} later – moderate confidence",
+        f"The crew used {T}. It was quick. [Assessed]",
+        f"## Execution (moderate confidence)\n\nThe crew used {T}.",
+        f"## Execution – assessed\n\nThe crew used {T}.",
+        f"## TTPs (Assessed)\n\n### Execution\n- {T}: shares",
+    ],
+)
+def test_a_label_at_either_end_speaks_for_the_whole(source):
+    assert stance_of(source) == "assessed"
+
+
+GRADED = f"| Technique | Use | Grade |\n| {T} | Orders on a page | %s |\n\n%s"
+
+
+@pytest.mark.parametrize(
+    ("cell", "words", "stance"),
+    [
+        ("M1", "Grades: M1 = seen directly; M2 = plausible.", "reported"),
+        ("M2", "Grades: M1 = seen directly; M2 = plausible.", "assessed"),
+        ("M2 (two)", "Grades: M1 = seen directly; M2 = plausible.", "assessed"),
+        ("P", "- C = confirmed\n- P = probable", "assessed"),
+        ("C", "- C = confirmed\n- P = probable", "reported"),
+        ("◐", "● = seen, ◐ = suspected, ○ = not seen", "assessed"),
+        ("○", "● = seen, ◐ = suspected, ○ = not seen", "negated"),
+        ("M2", "The tool M2 = plausible.", "reported"),  # one code is no legend
+    ],
+)
+def test_a_legend_says_what_the_grade_of_a_row_means(cell, words, stance):
+    assert stance_of(GRADED % (cell, words)) == stance
+
+
+def test_a_digit_is_a_grade_only_below_a_header_of_grades():
+    words = "1 = seen, 2 = suspected"
+    assert stance_of(GRADED % ("2", words)) == "assessed"
+    assert stance_of(GRADED.replace("Grade", "Hosts") % ("2", words)) == "reported"
+
+
+@pytest.mark.parametrize(
+    ("cell", "stance"), [("Medium", "assessed"), ("Low-Medium", "assessed"), ("High", "reported")]
+)
+def test_a_confidence_that_is_not_high_is_an_assessment(cell, stance):
+    source = f"| Technique | Use | Confidence |\n| {T} | Orders on a paste site | {cell} |"
+    assert stance_of(source) == stance
+
+
+def test_what_a_picture_is_called_says_nothing():
+    assert stance_of(f"The crew did it.\n\n![{T} in code](/files/one.png)") == "reference"

@@ -28,6 +28,30 @@ _PROFILE_FIELD: Final = re.compile(
     re.IGNORECASE,
 )
 
+_ENTRY_FIELD: Final = re.compile(
+    r"(?:^|[\n.;,(|•–—-]|【[^】]*】)[\s*_`]*"
+    r"(?P<hedge>(?:suspected|likely|possible|probable|assessed) )?"
+    r"(?:threat )?(?:actors?|groups?|attribution|attributed to|adversar(?:y|ies)|operators?|"
+    r"used by|operated by|owner|intrusion set)(?: ?\([^)]{3,30}\))?[*_`]*\s*[:=]\s*[*_`\[]*",
+    re.IGNORECASE,
+)
+
+_FIELD_END: Final = re.compile(r"[.;\n|【]|\s[–—-]\s")
+
+_LONGEST_FIELD: Final = 80  # characters
+
+_NO_ACTOR: Final = re.compile(
+    r"[\W_]*(?:unknown|unattributed|unclear|none|not attributed|undetermined|various|multiple|"
+    r"several|n/a|tbd|unidentified|no attribution|disputed)\b",
+    re.IGNORECASE,
+)
+
+_HEDGED: Final = re.compile(
+    r"\b(?:suspected|likely|possibl[ey]|probabl[ey]|presumably|assessed|(?:low|medium|moderate)"
+    r"(?:[- ](?:to[- ])?(?:low|medium|moderate))?(?:[- ]confidence)?)\b|\?",
+    re.IGNORECASE,
+)
+
 _LONG_FORM: Final = re.compile(
     r"(?:threat)?(?:hacking|hack)?(?:group|team|gang|apt|collective|crew|hackers)$"
 )
@@ -130,7 +154,7 @@ class About:
         in_title = self._named_in(title, first)
         profile = self._profile_actor()
         if len(in_title) > 1:
-            return first.get(profile) if profile in in_title else None
+            return None  # what names none of them may be the doing of either
         if in_title:
             key = in_title.pop()
             return first[key] if counts[key] >= 0.25 * total else None
@@ -198,6 +222,58 @@ class About:
                 return True, None
         return False, None
 
+    def entry_actor(self, index: int) -> tuple[bool, Subject | None]:
+        """(whether a field such as ``Actor: X`` of the entry decides, the one actor that it names).
+
+        An entry is a list item or paragraph; in a list of fields the item that is only this field
+        speaks for those below it.
+        """
+        if index < 0 or self.layout.blocks[index].kind not in {"list_item", "paragraph"}:
+            return False, None
+        found = self._field(index)
+        if found[0] or self.layout.blocks[index].kind != "list_item":
+            return found
+        for above in range(index - 1, max(-1, index - 12), -1):
+            if self.layout.blocks[above].kind != "list_item":
+                break
+            decided, subject = self._field(above)
+            if decided:
+                short = len(self.layout.words(above)) <= _LONGEST_FIELD
+                return (True, subject) if short else (False, None)
+        return False, None
+
+    def _field(self, index: int) -> tuple[bool, Subject | None]:
+        """What the actor's field in one block says."""
+        base, words = self.layout.blocks[index].start, self.layout.words(index)
+        for match in _ENTRY_FIELD.finditer(words):
+            end = _FIELD_END.search(words, match.end())
+            stop = base + (end.start() if end else len(words))
+            begin = base + match.end()
+            value = self.text[begin:stop]
+            things = [t for t in within(self.actors, begin, stop) if t.stance != "negated"]
+            named = self.actors_in(things)
+            if not named:
+                if match.start() == 0 and len(value) > _LONGEST_FIELD:
+                    continue  # "Attribution: a long story" is a heading, no field
+                if _NO_ACTOR.match(value):
+                    return True, None
+                continue
+            if things[0].start > begin + 40:
+                continue
+            if len(named) > 1:
+                return True, None
+            assessed = bool(match.group("hedge") or _HEDGED.search(match.group() + value))
+            return True, Subject(next(iter(named.values())), "entry", assessed=assessed)
+        return False, None
+
+    def other_named_before(self, index: int, offset: int, thing: Thing) -> bool:
+        """Whether the actor named last in the same block before an offset is another one."""
+        block = self.layout.blocks[index]
+        named = [t for t in within(self.actors, block.start, offset) if t.kind == "actor"]
+        return bool(named) and all(
+            self.cluster(t) != self.cluster(thing) for t in named if t.start >= named[-1].start
+        )
+
     def section_software(self, index: int) -> Thing | None:
         """The tool that a heading is about, where no actor is."""
         for heading in reversed(self.layout.above[index]):
@@ -231,7 +307,10 @@ class About:
         return block.level <= 1 or words == fold(self.report.title)
 
     def subject_at(self, index: int, *, row: bool = False) -> Subject | None:
-        """The subject of a statement that has none: the section's actor, else the report's."""
+        """The subject of a statement that has none: of its entry, its section, or its report."""
+        stated, entry = (False, None) if row else self.entry_actor(index)
+        if stated:
+            return entry
         decided, actor = self.section_actor(index)
         if actor is not None:
             rule = "row-section" if row else "section"

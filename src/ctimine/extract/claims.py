@@ -105,8 +105,45 @@ _NOT_BORROWED: Final = re.compile(
     re.IGNORECASE,
 )
 _AROUND: Final = frozenset(
-    {"section", "main", "item-section", "item-main", "heading-section", "heading-main"}
+    {"entry", "section", "main", "item-section", "item-main", "heading-section", "heading-main"}
 )
+
+
+_WEAK: Final = (
+    r"(?:(?:very )?low|medium|moderate|weak|tentative|uncertain|unclear|unconfirmed|disputed|"
+    r"contested|debated|open|partial|not (?:confirmed|certain|firm|settled))"
+)
+_DOUBTED: Final = re.compile(
+    rf"\battribution(?: caveats?)?\b[*_`]*\W{{1,6}}(?:\w+ ){{0,3}}?{_WEAK}\b"
+    rf"|\battribution (?:\w+ ){{0,4}}?(?:is|are|remains|was|stays) (?:\w+ ){{0,2}}?{_WEAK}\b"
+    r"|\b(?:low|medium|moderate)(?:[- ](?:to[- ])?(?:low|medium|moderate))?[- ]confidence "
+    r"(?:attribution|link|overlap)\b"
+    r"|\b(?:attributed|linked|tied) (?:\w+ ){0,6}?with (?:low|medium|moderate|some)"
+    r"(?:[- ]to[- ]\w+)? confidence\b"
+    r"|\b(?:possibly|perhaps|maybe|may be|might be|could be) (?:the work of )?(?:another|"
+    r"a different|an unrelated|a related|some other) (?:group|actor|cluster|operator|team)\b"
+    r"|\b(?:does|did|do) not (?:name|attribute (?:it|this|them|the \w+) to) (?:the |any |an? )?"
+    r"(?:\w+ )?(?:actor|group|operator|culprit|adversary|attackers?)\b"
+    r"|\bnot (?:firmly|definitively|conclusively|formally|independently) (?:attributed|linked|"
+    r"tied)\b",
+    re.IGNORECASE,
+)
+"""Words of an entry that leave it open whose doing it is."""
+_DISOWNED: Final = re.compile(
+    r"\b(?:(?:does|did|do) not (?:name|attribute (?:it|this|them|the \w+) to)|not attributed to)"
+    r"\s[*_`]*$",
+    re.IGNORECASE,
+)
+"""Words right before an actor who is said to have no part in the entry."""
+_LONGEST_ENTRY: Final = 1500  # characters
+_TELLS: Final = re.compile(
+    r"^[\W_]*(?:[Aa]ccording to\b|[Aa]s (?:noted|reported|described|documented) (?:by|in)\b|"
+    r"(?:[A-Z][\w&.'’-]*(?: |, )){1,4}(?:(?:also|further|later|has|have|researchers?|analysts?) )*"
+    r"(?:cites?|cited|notes?|noted|says?|said|reports?|reported|states?|stated|writes?|wrote|"
+    r"describes?|described|documents?|documented|lists?|listed|maps?|mapped|confirms?|confirmed|"
+    r"published|publishes|summari[sz]\w+|tracks?|tracked|points? out)\b)"
+)
+"""How a sentence begins that tells who says something, and not who does it."""
 
 
 def find_claims(
@@ -274,7 +311,7 @@ class _Finder:
         if agent.generic:
             return []
         if agent.thing is None:
-            found = self._antecedent(index, sentence, agent)
+            found = self._antecedent(index, sentence, agent) or self.about.entry_actor(index)[1]
             return [found] if found else []
         if agent.thing.kind == "software":
             return self._by_software(index, agent.thing, agent.role)
@@ -295,20 +332,29 @@ class _Finder:
             last = before[-1].thing
             if last is not None:
                 return Subject(last, "definite")
-        earlier = [s for s in self.layout.sentences(index) if s[1] <= sentence.start][-3:]
+        passed = 0
+        earlier = [s for s in self.layout.sentences(index) if s[1] <= sentence.start][-4:]
         for start, end in reversed(earlier):
             previous = self._sentence(start, end)
             acting = [a.thing for a in previous.agents if a.thing is not None]
+            named = self.about.actors_in(within(self.actors, start, end))
+            if not named and not acting and _TELLS.match(previous.text):
+                continue  # who says it is not who does it
             if agent.words in {"it", "they"} and acting and acting[0].kind == "software":
                 return Subject(acting[0], "definite") if agent.words == "it" else None
-            named = self.about.actors_in(within(self.actors, start, end))
             if agent.words in {"it", "they"}:
                 # only for who acted in the sentence before, not for whom it merely names
                 named = self.about.actors_in(t for t in acting if t.kind == "actor")
                 if not named:
+                    if agent.words == "they" and not passed and self._is_neutral(previous):
+                        passed += 1
+                        continue
                     return None
             if len(named) == 1:
-                return Subject(next(iter(named.values())), "definite")
+                found = next(iter(named.values()))
+                if passed and not self._is_main(found):
+                    return None
+                return Subject(found, "definite")
             if len(named) > 1:
                 acting_clusters = self.about.actors_in(t for t in acting if t.kind == "actor")
                 if len(acting_clusters) == 1:
@@ -318,6 +364,14 @@ class _Finder:
             return None
         about = self.about.subject_at(index)
         return Subject(about.thing, "definite") if about else None
+
+    def _is_neutral(self, sentence: Sentence) -> bool:
+        """Whether nobody acts in a sentence and it names no actor or tool that words may mean."""
+        return not sentence.things and not any(agent.generic for agent in sentence.agents)
+
+    def _is_main(self, thing: Thing) -> bool:
+        main = self.about.main
+        return main is not None and self.about.cluster(thing) == self.about.cluster(main)
 
     def _without_agent(self, index: int, sentence: Sentence, target: Thing) -> list[Subject]:
         """Subjects from what stands around a sentence that names no agent."""
@@ -340,7 +394,11 @@ class _Finder:
                 return []
             if self._unlisted_subject(sentence):
                 return []
-            if self._is_mapping_item(index, sentence):
+            if about.rule != "entry" and self.about.other_named_before(
+                index, sentence.start, about.thing
+            ):
+                return []  # the entry speaks of somebody else
+            if about.rule != "entry" and self._is_mapping_item(index, sentence):
                 return [dataclasses.replace(about, rule=f"item-{about.rule}")]
             tool = self.about.section_software(index)
             if tool is not None:
@@ -530,6 +588,12 @@ class _Finder:
             return
         mapping = self.report.kind == "mapping"
         stance = target.stance
+        if relation == "uses" and not mapping and stance in {"reported", "assessed"}:
+            doubt = self._doubt(start, end, thing, row)
+            if doubt == "disowned":
+                return
+            if doubt and stance == "reported":
+                stance = "assessed"
         if subject.assessed and stance == "reported":
             stance = "assessed"
         score = scores()[subject.rule] * (target.score if relation in {"uses", "exploits"} else 1.0)
@@ -568,6 +632,23 @@ class _Finder:
         old = self.found.get(key)
         if old is None or claim.score > old.score:
             self.found[key] = claim
+
+    def _doubt(self, start: int, end: int, thing: Thing, row: Row | None) -> str:
+        """What the entry says of whose doing it is: ``open``, ``disowned``, or nothing.
+
+        The entry is the row, or the list item or paragraph around the passage.
+        """
+        if row is None:
+            index = self.layout.block_at(start)
+            block = self.layout.blocks[index] if index >= 0 else None
+            if block is not None and block.end - block.start <= _LONGEST_ENTRY:
+                start, end = min(start, block.start), max(end, block.end)
+        for actor in within(self.actors, start, end):
+            if self.about.cluster(actor) == self.about.cluster(thing) and _DISOWNED.search(
+                self.text, max(start, actor.start - 60), actor.start
+            ):
+                return "disowned"
+        return "open" if _DOUBTED.search(self.text, start, end) else ""
 
     def _name_of(self, target: Thing) -> str:
         """The catalogue's name of a technique or of a bare id, the text's name of all else."""

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from ctimine.errors import ExtractError
 from ctimine.extract.gate import Gate
+from ctimine.extract.legends import Legends
 from ctimine.extract.passages import Layout
 from ctimine.model import Mention, Report, Stance
 
@@ -32,6 +33,8 @@ _KINDS: Final[dict[str, tuple[Genre, Stance]]] = {
 _INSTRUCTIVE: Final[tuple[Genre, ...]] = ("exercise", "tutorial", "guide")
 _STRONG: Final[tuple[Stance, ...]] = ("reference", "example", "recommended", "negated")
 _MILD: Final[tuple[Stance, ...]] = ("claimed", "forecast", "capability")
+_SHORT: Final = 800  # characters of a paragraph that one label can speak for
+_LONGEST_TAIL: Final = 40  # characters of a label at the end of a passage, brackets and all
 _LEAD: Final = 2500  # characters that count as the beginning of a document
 _PAST_USE: Final = re.compile(
     r"\b(?:used|leveraged|exploited|deployed|employed|abused|conducted|delivered|sent|gained|stole|"
@@ -71,6 +74,13 @@ _RULE_NOTES: Final = frozenset(
     ]
 )
 _BLOCK_LABEL: Final = re.compile(r"[\W_]*([A-Z][\w &/()-]{3,45}?)[*_]*:")
+_GRADED_DOWN: Final = re.compile(
+    r"[\W_]*(?:very )?(?:low|medium|moderate)(?:[-–/ ]+(?:to[- ])?(?:low|medium|moderate))?"
+    r"(?: confidence)?[\W_]*",
+    re.IGNORECASE,
+)
+_CONFIDENCE: Final = re.compile(r"confidence|likelihood|certainty", re.IGNORECASE)
+_PICTURE: Final = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)")
 _URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+|\bwww\.\S+", re.IGNORECASE)
 
 
@@ -144,6 +154,7 @@ def rules() -> Rules:
                     rf"[\[【]\s*{words}(?:\s*[:,;–—-][^\]】]{{0,80}})?\s*[\]】]"
                     rf"|\(\s*{words}\s*\)"
                     rf"|(?:^|\n)[\W_]*{words}(?=\W{{0,3}}:)"
+                    rf"|\s[–—-]\s*[*_`]*{words}(?=[\W_]*$)"
                     rf"|\b(?:status|verdict|evidence|label|assessment)\b\W{{1,6}}{words}\b{low}",
                     f"label {stance}",
                 ),
@@ -256,6 +267,7 @@ class Judge:
         self.report = report
         self.layout = layout or Layout(report, ((m.start, m.end) for m in mentions))
         self.genre = find_genre(report, self.layout)
+        self.legends = Legends(self.layout)
         self._spans = sorted((m.start, m.end) for m in mentions if not _is_passage(m))
         self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
         self._heads: dict[tuple[int, int], list[tuple[Stance, int]]] = {}
@@ -370,9 +382,12 @@ class Judge:
         )
 
     def _is_link(self, mention: Mention, index: int) -> bool:
-        """Inside an address, or in a list item that is a link and nothing else."""
+        """Inside an address or a picture, or in a list item that is a link and nothing else."""
         text = self.layout.text
         line_start = text.rfind("\n", 0, mention.start) + 1
+        for picture in _PICTURE.finditer(text, line_start, mention.end + 400):
+            if picture.start() <= mention.start and mention.end <= picture.end():
+                return True
         for url in _URL.finditer(text, line_start, min(len(text), mention.end + 200)):
             if url.start() <= mention.start < url.end():
                 return True
@@ -499,7 +514,10 @@ class Judge:
         for stance, place in self._labels(block.start, head):
             at = block.start + place
             if at > mention.start and not whole and not start <= at < end:
-                continue
+                # a label at the very end of a short paragraph speaks for all of it
+                tail = self.layout.text[at : block.end]
+                if len(tail) > _LONGEST_TAIL or block.end - block.start > _SHORT:
+                    continue
             # The nearest label before the mention wins; one after it only where none precedes.
             rank = at if at <= mention.start else at - 1_000_000_000
             if stance == "negated" and whole:
@@ -532,10 +550,10 @@ class Judge:
         for cell in row.cells:
             words, head = layout.words(cell), layout.header(cell)
             found: Stance | None = None
-            if re.fullmatch(r"[\W_]*(?:very )?low[\W_]*", words, re.IGNORECASE) and re.search(
-                "confidence|likelihood|certainty", head, re.IGNORECASE
-            ):
+            if _GRADED_DOWN.fullmatch(words) and _CONFIDENCE.search(head):
                 found = "assessed"
+            if not found:
+                found = self.legends.grade(cell, words)
             if len(words) < 40 or table["status"].search(head):
                 for stance, pattern in rules().label_cells:
                     match = pattern.search(words)
