@@ -10,6 +10,7 @@ import codecs
 import dataclasses
 import datetime
 import email.utils
+import functools
 import html
 import html.entities
 import json
@@ -24,6 +25,12 @@ MAX_FEED: Final = 16 * 1024 * 1024
 MAX_ITEMS: Final = 10_000
 MAX_TAGS: Final = 400_000
 """Tags of a whole feed or sitemap, outside of CDATA: a tree of more takes too much memory."""
+MAX_NODES: Final = 800_000
+"""Tags and attributes together; twice as many commas, in JSON."""
+MAX_REFERENCES: Final = 1_000_000
+"""References to characters that XML does not have of itself; ``&lt;`` and its like are free."""
+MAX_SECTIONS: Final = 100_000
+"""CDATA sections."""
 MAX_FIELD: Final = 8 * 1024 * 1024
 
 
@@ -76,7 +83,13 @@ def read_feed(body: bytes, media_type: str = "", url: str = "") -> Feed:
 
 # -- bytes to clean UTF-8 --------------------------------------------------------------------------
 
-_XML_ENTITIES: Final = frozenset({b"amp", b"lt", b"gt", b"quot", b"apos"})
+_REFERENCE: Final = re.compile(
+    rb"&(?!(?:amp|lt|gt|quot|apos);)"
+    rb"(?:(#[0-9]{1,10}|#[xX][0-9A-Fa-f]{1,8}|[A-Za-z][A-Za-z0-9]{0,31});)?"
+)
+_LONGEST: Final = 36
+"""Bytes of the longest reference that is looked for."""
+_SLICE: Final = 1 << 20
 _ILLEGAL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _STATEFUL: Final = frozenset({"iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_kr", "hz"})
 
@@ -95,13 +108,13 @@ def as_utf8(body: bytes, media_type: str = "") -> bytes:
     text = _ILLEGAL.sub(b"", text)
     text = re.sub(rb"^\s*<\?xml[^>]{0,500}\?>\s*", b"", text, count=1)
     text = _without_doctype(text)
-    return b"".join(
-        part if verbatim else _well_referenced(part) for verbatim, part in _sections(text)
-    )
+    return b"".join(_well_referenced(text))
 
 
 def _sections(text: bytes) -> Iterator[tuple[bool, bytes]]:
     """The document in pieces: (whether it is CDATA, bytes)."""
+    if text.count(b"<![CDATA[") > MAX_SECTIONS:
+        raise TooLarge(f"more than {MAX_SECTIONS:,} CDATA sections")
     at = 0
     while True:
         start = text.find(b"<![CDATA[", at)
@@ -114,11 +127,31 @@ def _sections(text: bytes) -> Iterator[tuple[bool, bytes]]:
         at = end + 3
 
 
-def _well_referenced(text: bytes) -> bytes:
-    """Text whose references are all ones that XML has without a document type."""
-    text = re.sub(rb"&(?!#?\w{1,32};)", b"&amp;", text)
-    text = re.sub(rb"&#(?:[0-9]{1,10}|[xX][0-9A-Fa-f]{1,8});", _character, text)
-    return re.sub(rb"&([A-Za-z][A-Za-z0-9]{1,31});", _numbered, text)
+def _well_referenced(text: bytes) -> Iterator[bytes]:
+    """The document in pieces, with references alone that XML has without a document type."""
+    left = MAX_REFERENCES
+    for verbatim, section in _sections(text):
+        if verbatim:
+            yield section
+            continue
+        for part in _slices(section):
+            mended, count = _REFERENCE.subn(_reference, part)
+            left -= count
+            if left < 0:
+                raise TooLarge(f"more than {MAX_REFERENCES:,} references to characters")
+            yield mended
+
+
+def _slices(text: bytes) -> Iterator[bytes]:
+    """Text in slices that cut through no reference: replacing takes memory for each it finds."""
+    at = 0
+    while at < len(text):
+        end = at + _SLICE
+        if end < len(text):
+            cut = text.rfind(b"&", end - _LONGEST, end)
+            end = cut if cut > at else end
+        yield text[at:end]
+        at = end
 
 
 def _to_utf8(body: bytes, media_type: str) -> bytes:
@@ -206,18 +239,24 @@ def _without_doctype(text: bytes) -> bytes:
             at = close + len(end)
 
 
-def _character(match: re.Match[bytes]) -> bytes:
+def _reference(match: re.Match[bytes]) -> bytes:
+    """A reference that XML knows; ``&`` as itself where it begins none."""
+    name = match[1]
+    if name is None:
+        return b"&amp;"
+    return _character(name[1:]) if name.startswith(b"#") else _characters(name)
+
+
+def _character(digits: bytes) -> bytes:
     """A reference to a character, if XML has it; libxml2 would pass on halves of pairs."""
-    digits = match[0][2:-1]
     number = int(digits[1:], 16) if digits[:1] in {b"x", b"X"} else int(digits)
     legal = number in {9, 10, 13} or 0x20 <= number < 0xD800 or 0xE000 <= number < 0x110000
-    return match[0] if legal and number not in {0xFFFE, 0xFFFF} else "\ufffd".encode()
+    return b"&#%d;" % number if legal and number not in {0xFFFE, 0xFFFF} else "\ufffd".encode()
 
 
-def _numbered(match: re.Match[bytes]) -> bytes:
-    name = match[1]
-    if name in _XML_ENTITIES:
-        return match[0]
+@functools.lru_cache(maxsize=4096)
+def _characters(name: bytes) -> bytes:
+    """What HTML calls by a name, by its numbers."""
     value = html.entities.html5.get(name.decode() + ";")
     if value is None:
         return b"&amp;" + name + b";"  # as it is written, whatever a document type may have said
@@ -235,8 +274,7 @@ def elements(text: bytes, names: frozenset[str], subject: str = "") -> Iterator[
     """
     from lxml import etree  # type: ignore[import-untyped,unused-ignore]
 
-    if _tags(text) > MAX_TAGS:
-        raise TooLarge(f"more than {MAX_TAGS:,} tags", subject=subject)
+    _check_size(text, subject)
     # Parsed as one piece: in steps, libxml2 looks for each missing ">" up to the end, again and
     # again, and a megabyte of "<b <b <b" takes minutes.
     parser = etree.XMLParser(
@@ -265,9 +303,17 @@ def elements(text: bytes, names: frozenset[str], subject: str = "") -> Iterator[
             yield "^" + name, element
 
 
-def _tags(text: bytes) -> int:
-    """How many tags begin in a document, outside of CDATA."""
-    return sum(part.count(b"<") for verbatim, part in _sections(text) if not verbatim)
+def _check_size(text: bytes, subject: str) -> None:
+    """Raises TooLarge for a document whose tree would take too much memory."""
+    tags = attributes = 0
+    for verbatim, part in _sections(text):
+        if not verbatim:
+            tags += part.count(b"<")
+            attributes += sum(1 for _ in re.finditer(rb"=\s*[\"']", part))
+    if tags > MAX_TAGS:
+        raise TooLarge(f"more than {MAX_TAGS:,} tags", subject=subject)
+    if tags + attributes > MAX_NODES:
+        raise TooLarge(f"more than {MAX_NODES:,} tags and attributes", subject=subject)
 
 
 def _local(tag: Any) -> str:
@@ -433,6 +479,8 @@ def _with_ids(items: list[Item]) -> Iterator[Item]:
 
 
 def _json_feed(text: bytes, url: str) -> Feed:
+    if text.count(b"[") + text.count(b"{") > MAX_TAGS or text.count(b",") > 2 * MAX_NODES:
+        raise TooLarge("JSON of too many parts", subject=url)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
