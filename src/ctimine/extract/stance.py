@@ -318,7 +318,7 @@ class Judge:
             return label
         if section == "negated" and not (label and label[0] == "reported"):
             return section, f"section {heading}"
-        if self.genre == "guide" and not self._happened(start, end):
+        if self.genre == "guide" and (_is_passage(mention) or not self._happened(start, end)):
             return ("recommended" if self._defensive else "example"), "genre guide"
         if cue and cue.stance in _MILD:
             return cue.stance, f"cue {cue.name}"
