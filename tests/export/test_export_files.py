@@ -21,6 +21,7 @@ ALL = [
     "claims.csv",
     "layer.json",
     "summary.md",
+    "answer.html",
 ]
 
 

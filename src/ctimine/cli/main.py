@@ -38,6 +38,10 @@ Behaviours = Annotated[
     Literal["off", "high", "balanced", "recall"],
     typer.Option(help="How sure a technique must be that is described without its name or id."),
 ]
+Names = Annotated[
+    Literal["listed", "all"],
+    typer.Option(help="Names that count: known ones, or also those that no list has."),
+]
 
 SOME_FAILED = 3
 """Exit code of a run that wrote its answer although some documents could not be read."""
@@ -66,6 +70,7 @@ def mine_command(
     ] = None,
     sources: SourceFiles = None,
     behaviours: Behaviours = "balanced",
+    names: Names = "listed",
     flavour: Annotated[
         Literal["plain", "misp"],
         typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp."),
@@ -80,7 +85,7 @@ def mine_command(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Mine reports and write bundle.json, *.jsonl, claims.csv, layer.json and summary.md.
+    """Mine reports; write bundle.json, *.jsonl, claims.csv, layer.json, summary.md, answer.html.
 
     Exit codes: 0 all documents read, 1 an error ended the run, 2 wrong usage, 3 results written
     but some documents could not be read.
@@ -112,6 +117,7 @@ def mine_command(
             *places,
             archive=archive,
             behaviours=None if behaviours == "off" else behaviours,
+            names=names,
             catalogue=catalogue,
             workers=workers,
             on_progress=lambda done, item: progress.update(
@@ -258,6 +264,7 @@ def evaluate_command(
         bool, typer.Option("--json", help="Print the scores as JSON, without texts.")
     ] = False,
     behaviours: Behaviours = "balanced",
+    names: Names = "listed",
     plot: Annotated[Path | None, typer.Option(help="Write the reliability plot, SVG.")] = None,
 ) -> None:
     """Score the extraction against annotated texts: precision, recall, F1, worst errors."""
@@ -279,6 +286,7 @@ def evaluate_command(
             extract,
             catalogue=load_attack(),
             behaviours=None if behaviours == "off" else behaviours,
+            names=names,
         ),
     )
     if plot is not None:

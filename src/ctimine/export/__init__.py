@@ -1,9 +1,10 @@
-"""The evidence graph in other people's formats: STIX, JSON Lines, CSV, Navigator, Markdown."""
+"""The evidence graph in other people's formats: STIX, tables, Navigator, Markdown, HTML."""
 
 from __future__ import annotations
 
 from ctimine.export.files import write_all
 from ctimine.export.layer import layer_bytes, to_navigator_layer
+from ctimine.export.page import to_html
 from ctimine.export.rows import to_csv, write_jsonl
 from ctimine.export.stix import to_stix, to_stix_bytes
 from ctimine.export.summary import to_markdown
@@ -11,6 +12,7 @@ from ctimine.export.summary import to_markdown
 __all__ = [
     "layer_bytes",
     "to_csv",
+    "to_html",
     "to_markdown",
     "to_navigator_layer",
     "to_stix",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctimine.export.layer import layer_bytes, to_navigator_layer
+from ctimine.export.page import to_html
 from ctimine.export.rows import Found, to_csv, write_jsonl
 from ctimine.export.stix import Flavour, to_stix, to_stix_bytes
 from ctimine.export.summary import to_markdown
@@ -26,11 +27,11 @@ def write_all(
     with_cited: bool = False,
     technique: str = "",
 ) -> tuple[Path, ...]:
-    """Write the bundle, tables, layer and summary to a folder; give their paths.
+    """Write the bundle, tables, layer, summary and page to a folder; give their paths.
 
-    ``technique`` bounds ``bundle.json``, ``claims.csv``, ``layer.json`` and ``summary.md`` to it
-    and its sub-techniques. The JSON Lines, written when ``results`` (a :class:`ctimine.Run`) are
-    given, always hold the whole run.
+    ``technique`` bounds ``bundle.json``, ``claims.csv``, ``layer.json``, ``summary.md`` and
+    ``answer.html`` to it and its sub-techniques. The JSON Lines, written when ``results`` (a
+    :class:`ctimine.Run`) are given, always hold the whole run.
 
     >>> import ctimine
     >>> run = ctimine.mine(workers=0)
@@ -49,6 +50,7 @@ def write_all(
         "claims.csv": to_csv(graph, technique=technique).encode("utf-8"),
         "layer.json": layer_bytes(to_navigator_layer(graph, technique=technique)),
         "summary.md": to_markdown(graph, technique=technique).encode("utf-8"),
+        "answer.html": to_html(graph, technique=technique).encode("utf-8", "replace"),
     }
     for name, body in texts.items():
         (place / name).write_bytes(body)
