@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
 from ctimine.attack import fold
 from ctimine.extract.agents import Thing
+from ctimine.extract.gate import Gate
 from ctimine.extract.names import NAME, PART, PATTERNED, Names, thing_of
 from ctimine.model import UNSEEN, Relation
 
@@ -28,7 +30,7 @@ _KNOWN_AS: Final = re.compile(
     r"codenamed|code-named|nicknamed|identified|labell?ed)(?: publicly| internally)?"
     r"(?: (?:by|in|at|to|within|across|among) [^,;()]{2,40}? (?:as|under the names?)|"
     r" (?:as|under the names?))?|"
-    r"(?:also|previously|formerly|otherwise|now|sometimes) (?:called|named|known)|a\.?k\.?a\.?|"
+    r"(?:also|previously|formerly|otherwise|now|sometimes) (?:called|named|known)|(?:a\.k\.a|aka)\.?|"
     r"alias(?:es)?|"
     r"formerly|previously)[:\s]+(?:as )?(?:the )?" + _OPEN,
     re.IGNORECASE,
@@ -102,6 +104,7 @@ _PART_OF: Final = re.compile(
     r"works? (?:for|under)|housed (?:in|within))\b (?:the )?(?:\w+['’]s )?",
     re.IGNORECASE,
 )
+_SUBGROUP: Final = re.compile(r"\((?:an? |the )([^()]{3,60}?) sub-?(?:group|cluster|team|unit)\)")
 _STATE_BODY: Final = re.compile(
     r"\b(?:Ministry|Directorate|Unit \d+|GRU|GU|IRGC|MOIS|MSS|FSB|SVR|Bureau|Corps|PLA|RGB|"
     r"Reconnaissance General|Intelligence|Agency|Command)\b"
@@ -211,19 +214,20 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
     text = names.text
     sentence = text[start:end]
     low = sentence.casefold()
-    label = _LIST_LABEL.match(sentence)
+    passing = _naming_gate().passing(sentence)
+    label = _LIST_LABEL.match(sentence) if _LIST_LABEL in passing else None
     if label:
         for at in names.list_from(start + label.end(), end):
             thing = names.thing(*at)
             yield Statement(None, "alias-of", thing, start, end, names.stance(thing), "alias-list")
         return
-    if not _NAMING.search(sentence):
+    if _NAMING not in passing or not _NAMING.search(sentence):
         yield from _relations(names, start, end, {})
         return
-    known = list(_known_as(names, start, end))
+    known = list(_known_as(names, start, end)) if _KNOWN_AS in passing else []
     yield from known
     if "name" in low or "alias" in low or "design" in low or "moniker" in low or "label" in low:
-        for match in _NAME_FOR.finditer(sentence):
+        for match in _NAME_FOR.finditer(sentence) if _NAME_FOR in passing else ():
             subject = names.name_at(start + match.end(), end)
             other = names.name_at(start + match.start("y"), start + match.end("y"))
             if subject and other:
@@ -232,9 +236,9 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
                 yield Statement(
                     thing, "alias-of", a, start, end, names.stance(thing), "alias-name-for"
                 )
-        for match in _AS_ALIAS.finditer(sentence):
+        for match in _AS_ALIAS.finditer(sentence) if _AS_ALIAS in passing else ():
             yield from _as_alias(names, match, start, end)
-    for match in _VENDOR_CALLS.finditer(sentence):
+    for match in _VENDOR_CALLS.finditer(sentence) if _VENDOR_CALLS in passing else ():
         what = match.group("what")
         subject_thing: Thing | None = None
         if re.match(r"[*_`“\"]*[A-Z]", what) and not re.match(r"(?:The|This|It)\b", what):
@@ -250,7 +254,7 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
             yield Statement(
                 subject_thing, "alias-of", thing, start, end, names.stance(thing), "alias-vendor"
             )
-    for match in _WHICH_VENDOR.finditer(sentence):
+    for match in _WHICH_VENDOR.finditer(sentence) if _WHICH_VENDOR in passing else ():
         before = names.before(start, start + match.start())
         after = names.name_at(start + match.end(), end)
         if before and (
@@ -267,6 +271,18 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
     yield from _relations(
         names, start, end, {s.object.start: s.subject for s in known if s.subject is not None}
     )
+
+
+@functools.cache
+def _naming_gate() -> Gate:
+    return Gate(
+        [_LIST_LABEL, _NAMING, _KNOWN_AS, _NAME_FOR, _AS_ALIAS, _VENDOR_CALLS, _WHICH_VENDOR]
+    )
+
+
+@functools.cache
+def _relation_gate() -> Gate:
+    return Gate([_SAME, _OVERLAP, _PART_OF, _SUBGROUP])
 
 
 def _known_as(names: Names, start: int, end: int) -> Iterator[Statement]:
@@ -384,8 +400,9 @@ def _relations(
         (_OVERLAP, "overlaps", "overlap-statement"),
         (_PART_OF, "part-of", "part-of-statement"),
     )
+    passing = _relation_gate().passing(sentence)
     for pattern, relation, rule in rows:
-        for match in pattern.finditer(sentence):
+        for match in pattern.finditer(sentence) if pattern in passing else ():
             left, right = start + match.start(), start + match.end()
             objects = list(names.list_from(_past_marks(names.text, right, end), end))
             if relation == "part-of" and objects and objects[0][0] not in names.known:
@@ -423,9 +440,7 @@ def _relations(
                 thing = names.thing(*span, like=subject if relation == "alias-of" else None)
                 yield Statement(subject, relation, thing, start, end, names.stance(thing), rule)
     # "Lyceum (an OilRig subgroup)"
-    for match in re.finditer(
-        r"\((?:an? |the )([^()]{3,60}?) sub-?(?:group|cluster|team|unit)\)", sentence
-    ):
+    for match in _SUBGROUP.finditer(sentence) if _SUBGROUP in passing else ():
         before = names.before(start, start + match.start())
         spans = list(names.list_from(start + match.start(1), start + match.end(1)))
         if before and spans:

@@ -80,6 +80,7 @@ class Gate:
 
     def __init__(self, patterns: Sequence[re.Pattern[str]]) -> None:
         """Reads the patterns; their places in the sequence are their names here."""
+        self._patterns = tuple(patterns)
         self._always: list[int] = []
         behind: dict[str, list[int]] = {}
         for index, pattern in enumerate(patterns):
@@ -94,6 +95,15 @@ class Gate:
             matchkind=ahocorasick_rs.MatchKind.Standard,
             implementation=ahocorasick_rs.Implementation.DFA,
         )
+
+    def passing(self, text: str) -> frozenset[re.Pattern[str]]:
+        """The patterns that can match the text.
+
+        >>> old, new = re.compile("formerly"), re.compile("now called")
+        >>> Gate([old, new]).passing("Formerly Strontium") == {old}
+        True
+        """
+        return frozenset(self._patterns[index] for index in self.open(text))
 
     def open(self, text: str) -> list[int]:
         """Places of the patterns that can match the text, in their order."""
