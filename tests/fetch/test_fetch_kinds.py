@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import sys
 import tarfile
 
 import pytest
@@ -14,6 +15,7 @@ from fetch_internet import Reply, page, redirect
 from ctimine.archive import Archive
 from ctimine.errors import InputError
 from ctimine.fetch.attack import fetch_releases
+from ctimine.fetch.sources import load_sources
 from ctimine.model import Source
 
 SITE = "https://site.example"
@@ -398,37 +400,42 @@ def test_an_unknown_kind_is_an_error_that_names_the_known_ones(fetching):
         fetching().fetch(Source("x", kind="gopher"))
 
 
-def test_a_kind_can_come_from_an_entry_point(internet, fetching, monkeypatch):
-    class Entry:
-        name = "gopher"
+@pytest.fixture
+def gopher(tmp_path, monkeypatch):
+    """A package of somebody else's, as an installer would lay it out: module and entry points."""
+    code = (
+        "async def fetch_gopher(visit):\n"
+        "    got = await visit.get(visit.url)\n"
+        "    await visit.give(visit.snapshot(got, 'one'))\n"
+        "async def fetch_broken(visit):\n"
+        "    raise KeyError('oops')\n"
+    )
+    (tmp_path / "ctimine_gopher.py").write_text(code)
+    facts = tmp_path / "ctimine_gopher-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: ctimine-gopher\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(
+        "[ctimine.fetchers]\n"
+        "gopher = ctimine_gopher:fetch_gopher\n"
+        "broken = ctimine_gopher:fetch_broken\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("ctimine_gopher", None)
 
-        def load(self):
-            async def fetch_gopher(visit):
-                got = await visit.get(visit.url)
-                await visit.give(visit.snapshot(got, "one"))
 
-            return fetch_gopher
-
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Entry()])
+def test_a_kind_can_come_from_an_entry_point(gopher, internet, fetching, tmp_path):
     internet.at(f"{SITE}/x", page())
     assert items(fetching().fetch(Source("x", kind="gopher", url=f"{SITE}/x"))) == ["one"]
+    declared = tmp_path / "mine.toml"
+    declared.write_text(f'[[source]]\nkey = "x"\nkind = "gopher"\nurl = "{SITE}/x"\n')
+    assert [source.kind for source in load_sources(declared, catalogue=False)] == ["gopher"]
 
 
-def test_a_kind_of_others_that_breaks_ends_its_source_and_not_the_run(
-    internet, fetching, monkeypatch
-):
-    class Entry:
-        name = "gopher"
-
-        def load(self):
-            async def fetch_gopher(visit):
-                raise KeyError("oops")
-
-            return fetch_gopher
-
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Entry()])
+def test_a_kind_of_others_that_breaks_ends_its_source_and_not_the_run(gopher, internet, fetching):
     internet.at(f"{SITE}/x", page())
     fetcher = fetching()
     good = Source("p", kind="page", url=f"{SITE}/x")
-    assert items(fetcher.fetch(Source("x", kind="gopher"), good)) == [f"{SITE}/x"]
+    assert items(fetcher.fetch(Source("x", kind="broken"), good)) == [f"{SITE}/x"]
     assert dict(fetcher.account.failed) == {"broken fetcher": 1}
+    assert {key: account.fetched for key, account in fetcher.accounts.items()} == {"x": 0, "p": 1}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import collections
+import csv
 import datetime
 import json
+import os
+from pathlib import Path
 
 import pytest
 from fetch_internet import Reply, page, redirect
@@ -61,6 +65,51 @@ def test_no_two_entries_fetch_the_same_address():
 
 def test_some_are_off_by_default():
     assert 0 < sum(map(is_enabled, ALL)) < len(ALL)
+
+
+OFF_FOR_A_REASON = {"attack-stix", "misp-galaxy"}
+"""On in the list that the catalogue was made from, off here."""
+KINDS_OF_THE_LIST = {
+    "rss": {"feed", "medium"},
+    "atom": {"feed"},
+    "sitemap": {"site"},
+    "git": {"github", "attack"},
+    "html": {"page", "site"},
+    "misp-feed": {"misp"},
+}
+
+
+@pytest.mark.data
+def test_every_entry_of_the_list_is_mapped_but_json_interfaces():
+    """The list that the catalogue was made from lies with the reference data."""
+    file = Path(os.environ.get("CTIMINE_DATA", ".")) / "design" / "sources-catalogue.tsv"
+    if not file.is_file():
+        pytest.skip("CTIMINE_DATA names no folder with design/sources-catalogue.tsv")
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened, delimiter="\t"))
+    by_key = {source.key: source for source in ALL}
+    left_out = collections.Counter(row["kind"] for row in rows if row["id"] not in by_key)
+    assert left_out == {"json-api": 2, "manual": 1}
+    assert len(rows) >= 98
+    for row in rows:
+        source = by_key.get(row["id"])
+        if source is None:
+            continue
+        assert source.kind in KINDS_OF_THE_LIST[row["kind"]], row["id"]
+        assert row["url"] == (facts(source)["site"] if source.kind == "attack" else source.url)
+        assert source.name == row["name"]
+        assert source.language == row["language"]
+        assert facts(source)["site"] == row["site"]
+        assert facts(source)["confidence"] == row["confidence"]
+        assert is_enabled(source) == (row["default"] == "yes" and row["id"] not in OFF_FOR_A_REASON)
+        assert facts(source)["class"] == row["publisher"], row["id"]
+
+
+def test_what_is_off_against_the_list_says_why():
+    for source in ALL:
+        if source.key in OFF_FOR_A_REASON:
+            assert not is_enabled(source)
+            assert len(facts(source)["because"]) > 40
 
 
 # -- a user's own file
@@ -199,28 +248,80 @@ def rss(date):
     return f"<rss><channel><item><guid>1</guid><pubDate>{date}</pubDate></item></channel></rss>".encode()
 
 
-NEW, OLD = "Tue, 28 May 2024 09:30:00 GMT", "Tue, 05 Mar 2024 09:30:00 GMT"
+NEW = "Tue, 28 May 2024 09:30:00 GMT"
 STATES = {
-    "ok": rss(NEW),
-    "moved": redirect("https://new.example/feed", 301),
-    "gone": Reply(b"", 410),
-    "blocked": Reply(b"", 403),
-    "not a feed": page("<!doctype html><html></html>"),
-    "challenge page": Reply(b"x", 403, {"cf-mitigated": "challenge"}),
-    "silent": rss(OLD),
-    "rate limited": Reply(b"", 429, {"Retry-After": "9999"}),
-    "HTTP 500": Reply(b"", 500),
+    "an answer": (rss(NEW), "ok"),
+    "an entry of 30 days ago": (rss("Thu, 02 May 2024 09:30:00 GMT"), "ok"),
+    "an entry of 31 days ago": (rss("Wed, 01 May 2024 09:30:00 GMT"), "silent"),
+    "no entry": (b"<rss><channel><title>T</title></channel></rss>", "ok"),
+    "a permanent redirect (301)": (redirect("https://new.example/feed", 301), "moved"),
+    "a permanent redirect (308)": (redirect("https://new.example/feed", 308), "moved"),
+    "a redirect for now (302)": (redirect("https://new.example/feed", 302), "ok"),
+    "HTTP 404": (Reply(b"", 404), "gone"),
+    "HTTP 410": (Reply(b"", 410), "gone"),
+    "HTTP 401": (Reply(b"", 401), "blocked"),
+    "HTTP 403": (Reply(b"", 403), "blocked"),
+    "HTTP 451": (Reply(b"", 451), "blocked"),
+    "a page": (page("<!doctype html><html></html>"), "not a feed"),
+    "JSON of something else": (b'{"results": []}', "not a feed"),
+    "nothing": (Reply(b""), "not a feed"),
+    "a header of a challenge": (Reply(b"x", 403, {"cf-mitigated": "challenge"}), "challenge page"),
+    "a page of a challenge": (Reply(b"<title>Just a moment...</title>", 503), "challenge page"),
+    "later": (Reply(b"", 429, {"Retry-After": "9999"}), "rate limited"),
+    "HTTP 500": (Reply(b"", 500), "HTTP 500"),
+    "redirects in a circle": (redirect("https://x.example/feed", 301), "bad answer"),
 }
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_the_state_of_a_feed_is_named(internet, fetching, state):
+@pytest.mark.parametrize("name", STATES)
+def test_the_state_of_a_feed_is_named(internet, fetching, name):
+    answer, state = STATES[name]
     internet.at("https://x.example/robots.txt", Reply(b"", 404))
-    internet.at("https://x.example/feed", STATES[state])
+    internet.at("https://x.example/feed", answer)
     internet.at("https://new.example/feed", rss(NEW))
     source = Source("x", kind="feed", url="https://x.example/feed")
     (found,) = check_sources([source], fetching(), today=TODAY)
     assert (found.source, found.state) == ("x", state)
+    # One look, or three where it may have been a moment of weakness; never another way in.
+    assert len(internet.asked("x.example/feed")) == (3 if state == "HTTP 500" else 1)
+
+
+OTHER_KINDS = {
+    "site": ("https://x.example/sitemap.xml", "not a sitemap"),
+    "misp": ("https://x.example/misp/", "not a source"),
+    "taxii": ("https://x.example/taxii2/", "not a source"),
+    "attack": ("https://x.example/attack/", "not a source"),
+    "medium": ("https://x.example/", "not a feed"),
+    "github": ("https://github.com/me/cti", "not a repository"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_a_page_in_place_of_what_a_kind_promises_is_named(internet, fetching, kind):
+    url, state = OTHER_KINDS[kind]
+    for host in ("x.example", "api.github.com"):
+        internet.host(host, page("<!doctype html><html><p>Welcome</p></html>"))
+        internet.at(f"https://{host}/robots.txt", Reply(b"", 404))
+    (found,) = check_sources([Source("x", kind=kind, url=url)], fetching(), today=TODAY)
+    assert found.state == state
+
+
+EVENT = {"11111111-1111-4111-8111-111111111111": {"info": "E", "date": "2024-05-30"}}
+PROGRAMS = {
+    "misp": ("misp/manifest.json", EVENT, "newest of 2024-05-30"),
+    "taxii": ("taxii2/", {"title": "T", "api_roots": ["https://x.example/api/"]}, ""),
+    "attack": ("attack/index.json", {"collections": [{"versions": [{"version": "18.1"}]}]}, ""),
+}
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_an_interface_for_programs_is_ok_when_it_is_one(internet, fetching, kind):
+    path, value, detail = PROGRAMS[kind]
+    internet.at(f"https://x.example/{path}", json.dumps(value).encode())
+    (found,) = check_sources(
+        [Source("x", kind=kind, url=OTHER_KINDS[kind][0])], fetching(), today=TODAY
+    )
+    assert (found.state, found.detail) == ("ok", detail)
 
 
 def test_robots_and_absence_are_named(internet, fetching):
@@ -238,13 +339,6 @@ def test_robots_and_absence_are_named(internet, fetching):
     )
     assert [check.state for check in found] == ["robots-denied", "unreachable", "refused"]
     assert not internet.asked("x.example/feed")
-
-
-def test_a_temporary_redirect_is_no_move(internet, fetching):
-    internet.at("https://x.example/feed", redirect("https://new.example/feed", 302))
-    internet.at("https://new.example/feed", rss(NEW))
-    source = Source("x", kind="feed", url="https://x.example/feed")
-    assert check_sources([source], fetching(), today=TODAY)[0].state == "ok"
 
 
 def test_a_silent_repository_is_named(internet, fetching):

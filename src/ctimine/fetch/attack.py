@@ -7,10 +7,9 @@ Options: ``version`` (``18.1``; without it the newest that the index names) and 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ctimine.errors import BrokenSource, InputError
 from ctimine.fetch.client import Page
@@ -63,7 +62,7 @@ async def fetch_attack(visit: Visit) -> None:
     if unknown:
         raise InputError(f"{unknown[0]!r} is no ATT&CK domain", subject=visit.source.key)
     if not version:
-        version = _newest(await visit.get(base + "index.json", conditional=False, robots=False))
+        version = newest_version(await index(visit))
     for domain in domains:
         name = f"{domain}-attack-{version}.json"
         url = f"{base}{domain}-attack/{name}"
@@ -76,8 +75,15 @@ async def fetch_attack(visit: Visit) -> None:
         await visit.give(found, notes={page_key(url): page.note})
 
 
-def _newest(page: Page) -> str:
-    value = _json(page)
+async def index(visit: Visit) -> Page:
+    """The list of releases, as the source gives it."""
+    base = visit.url if visit.url.endswith("/") else visit.url + "/"
+    return await visit.get(base + "index.json", conditional=False, robots=False)
+
+
+def newest_version(page: Page) -> str:
+    """The newest release that a list names; raises BrokenSource for what is no such list."""
+    value = page.json_object()
     found: list[tuple[tuple[int, ...], str]] = []
     for collection in value.get("collections") or []:
         for row in collection.get("versions", []) if isinstance(collection, dict) else []:
@@ -91,7 +97,7 @@ def _newest(page: Page) -> str:
 
 def _verify(page: Page, version: str, domain: str) -> None:
     """Raises BrokenSource unless the bytes are the release and domain that were asked for."""
-    value = _json(page)
+    value = page.json_object()
     objects = value.get("objects")
     if value.get("type") != "bundle" or not isinstance(objects, list):
         raise BrokenSource("no STIX bundle", subject=page.url)
@@ -107,13 +113,3 @@ def _verify(page: Page, version: str, domain: str) -> None:
     wanted = f"{domain}-attack"
     if not any(wanted in (row.get("x_mitre_domains") or [wanted]) for row in techniques):
         raise BrokenSource(f"holds nothing of {wanted}", subject=page.url)
-
-
-def _json(page: Page) -> dict[str, Any]:
-    try:
-        value = json.loads(page.body)
-    except (ValueError, RecursionError):
-        raise BrokenSource("no JSON", subject=page.url) from None
-    if not isinstance(value, dict):
-        raise BrokenSource("JSON, but no object", subject=page.url)
-    return value

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
-import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from ctimine.errors import BrokenSource, CtimineError, FetchError
+from ctimine.fetch.attack import index, newest_version
 from ctimine.fetch.client import Page, Web
 from ctimine.fetch.feeds import MAX_FEED, moment, read_feed
 from ctimine.fetch.fetcher import Nothing
+from ctimine.fetch.github import committed, newest_commit
 from ctimine.fetch.medium import feed_address
+from ctimine.fetch.misp import events_of, manifest
 from ctimine.fetch.sitemaps import read_sitemap
+from ctimine.fetch.taxii import look
 from ctimine.fetch.visit import Account, Visit
 from ctimine.model import Outcome, Snapshot, Source
 
@@ -30,6 +33,8 @@ NAMES: Final = {
     "address refused": "refused",
 }
 """Reason of a failed fetch → state of the source. Other reasons are states as they are."""
+PROMISED: Final = {"feed": "feed", "medium": "feed", "site": "sitemap", "github": "repository"}
+"""Kind of source → what it should answer with."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ async def _check(source: Source, web: Web, today: datetime.date) -> Check:
         visit = Visit(source, web, Nothing(), hand_over=_ignored, tell=_untold, account=Account())
         page, newest = await _look(visit)
     except BrokenSource as error:
-        promised = {"feed": "feed", "medium": "feed", "site": "sitemap"}.get(source.kind, "source")
+        promised = PROMISED.get(source.kind, "source")
         return Check(source.key, f"not a {promised}", web.hide(error.message))
     except FetchError as error:
         return Check(source.key, NAMES.get(error.reason, error.reason), web.hide(error.message))
@@ -97,17 +102,19 @@ async def _look(visit: Visit) -> tuple[Page, str]:
         items = read_feed(page.body, page.media_type, page.final_url).items
         return page, max((item.updated or item.published for item in items), default="")
     if kind == "github":
-        from ctimine.fetch.github import newest_commit
-
         page = await newest_commit(visit)
-        value = json.loads(page.body)
-        date = value.get("commit", {}).get("committer", {}).get("date", "")
-        return page, moment(date if isinstance(date, str) else "")
-    if kind in {"misp", "attack"}:
-        base = url if url.endswith("/") else url + "/"
-        name = "manifest.json" if kind == "misp" else "index.json"
-        return await visit.get(base + name, conditional=False, robots=False), ""
-    page = await visit.get(url, conditional=False, robots=kind != "taxii")
+        return page, moment(committed(page))
+    if kind == "misp":
+        page = await manifest(visit, conditional=False)
+        newest = [str(row.get("date", "")) for _, row in events_of(page)]
+        return page, max(filter(None, map(moment, newest)), default="")
+    if kind == "attack":
+        page = await index(visit)
+        newest_version(page)
+        return page, ""
+    if kind == "taxii":
+        return await look(visit), ""
+    page = await visit.get(url, conditional=False)
     if kind == "site" and url.endswith((".xml", ".xml.gz")):
         places = read_sitemap(page.body, page.media_type, page.final_url).pages
         return page, max((place.modified for place in places), default="")

@@ -24,6 +24,7 @@ from ctimine.errors import (
     AddressRefused,
     BadAnswer,
     Blocked,
+    BrokenSource,
     DeadlineExceeded,
     FetchError,
     RateLimited,
@@ -80,6 +81,16 @@ class Page:
     def media_type(self) -> str:
         """What the answer claims to be, with its charset; what it *is*, the content tells."""
         return self.headers.get("content-type", "")[:200]
+
+    def json_object(self) -> dict[str, Any]:
+        """The object that the body is in JSON; raises BrokenSource if it is none."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise BrokenSource("no JSON", subject=self.url) from None
+        if not isinstance(value, dict):
+            raise BrokenSource("JSON, but no object", subject=self.url)
+        return value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-import json
 import re
 import tarfile
 import zlib
@@ -23,7 +22,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from ctimine.errors import BadAnswer, BrokenSource, InputError, TooLarge
+from ctimine.errors import BrokenSource, InputError, TooLarge
 from ctimine.fetch.addresses import origin_of
 from ctimine.fetch.bodies import FREE
 from ctimine.fetch.client import Page
@@ -58,9 +57,14 @@ async def fetch_github(visit: Visit) -> None:
 async def newest_commit(visit: Visit) -> Page:
     """The interface's answer about the newest commit, verified as one."""
     page = await _Repository(visit).newest(conditional=False)
-    if not _is_sha(_json(page).get("sha")):
+    if not _is_sha(page.json_object().get("sha")):
         raise BrokenSource("its newest commit has no hash", subject=visit.url)
     return page
+
+
+def committed(page: Page) -> str:
+    """When the newest commit was made, as the interface says it; may be empty."""
+    return str(_inner(page.json_object(), "commit", "committer", "date") or "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,14 +91,14 @@ class _Repository:
         if head.unchanged:
             self.visit.not_modified()
             return
-        commit = _json(head)
+        commit = head.json_object()
         sha, tree = commit.get("sha"), _inner(commit, "commit", "tree", "sha")
         if not isinstance(sha, str) or not _is_sha(sha) or not _is_sha(tree):
             raise BrokenSource("the newest commit has no tree", subject=self.visit.url)
         files = await self._files(tree)
         wanted = [file for file in files if self.visit.recall(item_key(file.path)) != file.sha]
         self.visit.not_modified(len(files) - len(wanted))
-        when = str(_inner(commit, "commit", "committer", "date") or "")
+        when = committed(head)
         if len(wanted) > ONE_BY_ONE and self.size <= SMALL:
             await self._from_archive(sha, {file.path: file for file in wanted})
         else:
@@ -130,7 +134,7 @@ class _Repository:
     async def _files(self, tree: str) -> list[_File]:
         """The files of a tree that may be documents, by path."""
         page = await self._get(f"git/trees/{tree}?recursive=1")
-        value = _json(page)
+        value = page.json_object()
         found: list[_File] = []
         if not value.get("truncated"):
             found = list(self._documents(value, ""))
@@ -139,7 +143,7 @@ class _Repository:
             while waiting and asked < MAX_TREES:
                 folder, sha = waiting.pop()
                 asked += 1
-                value = _json(await self._get(f"git/trees/{sha}"))
+                value = (await self._get(f"git/trees/{sha}")).json_object()
                 found += self._documents(value, folder)
                 waiting += [
                     (folder + row["path"] + "/", row["sha"])
@@ -325,16 +329,6 @@ class _Bounded(io.RawIOBase):
 
 
 # -- JSON of strangers -----------------------------------------------------------------------------
-
-
-def _json(page: Page) -> dict[str, Any]:
-    try:
-        value = json.loads(page.body)
-    except (ValueError, RecursionError):
-        raise BadAnswer("no JSON", subject=page.url) from None
-    if not isinstance(value, dict):
-        raise BadAnswer("JSON, but no object", subject=page.url)
-    return value
 
 
 def _inner(value: Any, *names: str) -> Any:

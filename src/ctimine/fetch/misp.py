@@ -7,12 +7,11 @@ Options: ``max_pages`` (events of one run, 500), ``allow_private`` and credentia
 from __future__ import annotations
 
 import functools
-import json
 import re
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from ctimine.errors import BrokenSource
+from ctimine.fetch.client import Page
 from ctimine.fetch.feeds import moment
 from ctimine.fetch.visit import Visit, item_key, page_key
 from ctimine.model import Fact
@@ -23,26 +22,12 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 
 async def fetch_misp(visit: Visit) -> None:
     """The events that are new or changed."""
-    url = visit.url.removesuffix("manifest.json")
-    base = url if url.endswith("/") else url + "/"
-    page = await visit.get(base + "manifest.json", robots=False)
+    base = _base(visit)
+    page = await manifest(visit)
     if page.unchanged:
         visit.not_modified()
         return
-    try:
-        value = json.loads(page.body)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise BrokenSource("its manifest is no JSON object", subject=visit.url)
-    rows = sorted(
-        (
-            (uuid, row)
-            for uuid, row in value.items()
-            if _UUID.fullmatch(uuid) and isinstance(row, dict)
-        ),
-        key=lambda pair: (-_stamp(pair[1]), pair[0]),
-    )
+    rows = events_of(page)
     wanted = [
         (uuid, row) for uuid, row in rows if visit.recall(item_key(uuid)) != f"stamp {_stamp(row)}"
     ]
@@ -57,6 +42,26 @@ async def fetch_misp(visit: Visit) -> None:
     )
     if visit.complete and len(wanted) <= most:
         visit.note({page_key(base + "manifest.json"): page.note})
+
+
+def _base(visit: Visit) -> str:
+    url = visit.url.removesuffix("manifest.json")
+    return url if url.endswith("/") else url + "/"
+
+
+async def manifest(visit: Visit, *, conditional: bool = True) -> Page:
+    """The list of the feed's events."""
+    return await visit.get(_base(visit) + "manifest.json", conditional=conditional, robots=False)
+
+
+def events_of(page: Page) -> list[tuple[str, dict[str, Any]]]:
+    """(UUID, what the manifest says) of each event, the newest first."""
+    rows = [
+        (uuid, row)
+        for uuid, row in page.json_object().items()
+        if _UUID.fullmatch(uuid) and isinstance(row, dict)
+    ]
+    return sorted(rows, key=lambda pair: (-_stamp(pair[1]), pair[0]))
 
 
 async def _event(visit: Visit, base: str, uuid: str, row: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ import re
 from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
 
-from ctimine.errors import BadAnswer, BrokenSource, FetchError
+from ctimine.errors import BrokenSource, FetchError
 from ctimine.fetch.client import Page
 from ctimine.fetch.visit import Visit, mark_of, now
 from ctimine.model import Fact, Snapshot, stable_id
@@ -38,6 +38,15 @@ async def fetch_taxii(visit: Visit) -> None:
             await _collection(visit, collection)
         except FetchError as error:
             visit.fail(collection, error)
+
+
+async def look(visit: Visit) -> Page:
+    """What a server, API root or collection says of itself; raises BrokenSource for others."""
+    url = visit.url if visit.url.endswith("/") else visit.url + "/"
+    page = await _page(visit, url)
+    if not {"api_roots", "max_content_length", "versions", "can_read"} & page.json_object().keys():
+        raise BrokenSource("neither a TAXII server, nor an API root, nor a collection", subject=url)
+    return page
 
 
 async def _collections(visit: Visit) -> list[str]:
@@ -74,10 +83,10 @@ async def _collection(visit: Visit, url: str) -> None:
         parts = [f"added_after={quote(since)}"] if since else []
         parts += [f"next={quote(following, safe='')}"] if following else []
         page = await _page(visit, url + "objects/" + ("?" + "&".join(parts) if parts else ""))
-        value = _json(page)
+        value = page.json_object() if page.body else {}
         rows = value.get("objects", [])
         if not isinstance(rows, list):
-            raise BadAnswer("objects is no list", subject=url)
+            raise BrokenSource("objects is no list", subject=url)
         for row in rows:
             if (
                 isinstance(row, dict)
@@ -151,14 +160,4 @@ async def _page(visit: Visit, url: str) -> Page:
 
 
 async def _get(visit: Visit, url: str) -> dict[str, Any]:
-    return _json(await _page(visit, url))
-
-
-def _json(page: Page) -> dict[str, Any]:
-    try:
-        value = json.loads(page.body) if page.body else {}
-    except (ValueError, RecursionError):
-        raise BadAnswer("no JSON", subject=page.url) from None
-    if not isinstance(value, dict):
-        raise BadAnswer("JSON, but no object", subject=page.url)
-    return value
+    return (await _page(visit, url)).json_object()
