@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import ahocorasick_rs
 
-_LIKE_ASCII: Final = str.maketrans("\u017f\u0130\u0131\u212a", "siik")
+_LIKE_ASCII: Final = {"\u017f": "s", "\u0130": "i", "\u0131": "i", "\u212a": "k"}
 """The four letters that ``re.IGNORECASE`` takes for an ASCII letter: long s, two i, Kelvin."""
 
 
@@ -25,7 +25,10 @@ def folded(text: str) -> str:
     >>> folded("Did NOT")
     'did not'
     """
-    return text.lower() if text.isascii() else text.translate(_LIKE_ASCII).lower()
+    if not text.isascii():
+        for letter, plain in _LIKE_ASCII.items():
+            text = text.replace(letter, plain)
+    return text.lower()
 
 
 def required_words(pattern: re.Pattern[str]) -> frozenset[str]:
