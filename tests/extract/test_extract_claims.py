@@ -12,7 +12,7 @@ from ctimine.attack import load_attack
 from ctimine.extract.claims import find_claims
 from ctimine.extract.rules import scores
 from ctimine.extract.stance import set_stance
-from ctimine.model import Mention, Report
+from ctimine.model import Block, Mention, Report
 
 
 def claims_of(source: str, **options):
@@ -537,3 +537,37 @@ def test_a_pronoun_reaches_no_further_than_it_is_safe():
     assert uses(f"{APT28} sent mail. The mail was long. They also used {T}.") == set()
     text = f"{APT28} sent mail. {APT29} sent some, too. The mail was long. They also used {T}."
     assert uses(ONE + text, title="APT28 in one year") == set()
+
+
+def ways(text: str, blocks=()) -> set[tuple[str, str]]:
+    claims = extract(Report("r", "s", "i", text, blocks), load_attack(), behaviours=None)[1]
+    return {(claim.object, claim.via) for claim in claims if claim.relation == "uses"}
+
+
+def test_each_service_of_a_list_is_a_way_of_its_own():
+    assert ways("Turla used Pastebin, Dropbox and GitHub for its C2 traffic (T1102).") >= {
+        ("T1102", "pastebin"),
+        ("T1102", "dropbox"),
+        ("T1102", "github"),
+    }
+
+
+def test_a_service_beside_the_list_is_no_way():
+    text = "Turla used Pastebin and Dropbox for T1102. The report is on GitHub."
+    assert ways(text) == {("T1102", "pastebin"), ("T1102", "dropbox")}
+
+
+def test_in_a_row_of_abuse_the_services_named_are_the_ways_but_for_the_source():
+    rows = [
+        ("Actor", "Technique", "Services", "Source"),
+        ("Turla", "T1102", "Pastebin, GitHub", "Dropbox"),
+    ]
+    text, blocks = "", []
+    for line, row in enumerate(rows):
+        for column, words in enumerate(row):
+            start = len(text)
+            text += words + "\n"
+            blocks.append(
+                Block("table_cell", start, start + len(words), table=1, row=line, column=column)
+            )
+    assert ways(text, tuple(blocks)) == {("T1102", "pastebin"), ("T1102", "github")}

@@ -99,6 +99,11 @@ _BORROWED: Final = re.compile(
     r"legitimate |its |their )*$",
     re.IGNORECASE,
 )
+_BY_SERVICE: Final = frozenset({"T1102", "T1567"})
+"""Techniques that are the abuse of a service: in their rows, a service named is the way."""
+_LISTED: Final = re.compile(
+    r"[*_`]*(?:,| and| or| as well as|/|, and|, or)[\s*_`]*(?:the |a |an )?"
+)
 _NOT_BORROWED: Final = re.compile(
     r" (?:icons?|logos?|accounts?|credentials|users?|lures?|themed|logins?|passwords?|servers?|"
     r"appliances?|vulnerabilit\w+|flaws?|employees|customers)",
@@ -597,7 +602,7 @@ class _Finder:
         if subject.assessed and stance == "reported":
             stance = "assessed"
         score = scores()[subject.rule] * (target.score if relation in {"uses", "exploits"} else 1.0)
-        time, said_by, via = "", "", subject.via
+        time, said_by, ways = "", "", (subject.via,) if subject.via else ()
         if row is not None:
             time, said_by, factor = self.rows.facts(row)
             score *= factor
@@ -605,33 +610,34 @@ class _Finder:
                 said_by = ""
         if relation in {"uses", "exploits"}:
             time = time or self._time(start, end, target)
-            via = via or self._via(start, end, target, thing, row)
+            ways = ways or self._ways(start, end, target, thing, row)
         if target.rule == BEHAVIOUR and score < least_described():
             return
-        claim = Claim(
-            report=self.report.id,
-            start=start,
-            end=end,
-            quote=self.text[start:end],
-            subject=thing.key,
-            relation=relation,
-            object=target.key,
-            basis="mapping" if mapping else cast("Basis", target.basis),
-            stance=cast("Stance", stance),
-            rule=subject.rule,
-            score=round(min(1.0, score), 3),
-            subject_name=self._name_of(thing),
-            object_name=self._name_of(target),
-            subject_at=(thing.start, thing.end) if thing.end > thing.start else (),
-            object_at=(target.start, target.end) if target.end > target.start else (),
-            via="" if via == target.key else via,
-            time=time,
-            said_by=said_by,
-        )
-        key = (claim.subject, relation, claim.object, start, end)
-        old = self.found.get(key)
-        if old is None or claim.score > old.score:
-            self.found[key] = claim
+        for via in dict.fromkeys("" if way == target.key else way for way in ways or ("",)):
+            claim = Claim(
+                report=self.report.id,
+                start=start,
+                end=end,
+                quote=self.text[start:end],
+                subject=thing.key,
+                relation=relation,
+                object=target.key,
+                basis="mapping" if mapping else cast("Basis", target.basis),
+                stance=cast("Stance", stance),
+                rule=subject.rule,
+                score=round(min(1.0, score), 3),
+                subject_name=self._name_of(thing),
+                object_name=self._name_of(target),
+                subject_at=(thing.start, thing.end) if thing.end > thing.start else (),
+                object_at=(target.start, target.end) if target.end > target.start else (),
+                via=via,
+                time=time,
+                said_by=said_by,
+            )
+            key = (claim.subject, relation, claim.object, via, start, end)
+            old = self.found.get(key)
+            if old is None or claim.score > old.score:
+                self.found[key] = claim
 
     def _doubt(self, start: int, end: int, thing: Thing, row: Row | None) -> str:
         """What the entry says of whose doing it is: ``open``, ``disowned``, or nothing.
@@ -666,8 +672,10 @@ class _Finder:
         )
         return nearest.group()
 
-    def _via(self, start: int, end: int, target: Thing, subject: Thing, row: Row | None) -> str:
-        """The service or software that the passage states as the way."""
+    def _ways(
+        self, start: int, end: int, target: Thing, subject: Thing, row: Row | None
+    ) -> tuple[str, ...]:
+        """The services, or the one tool, that the passage states as the way."""
         text = self.text
         if row is None:
             # the target's own clause: another technique's service is no way of this one
@@ -687,16 +695,24 @@ class _Finder:
                     re.IGNORECASE,
                 )
             ):
-                return tool.key
+                return (tool.key,)
         if not self._crosses_the_network(target.key):
-            return ""
-        for service in within(self.services, start, end):
-            return service.key
+            return ()
+        found = [service.key for service in within(self.services, start, end)]
+        if found:
+            return tuple(found)
+        if row is not None and target.key[:5] in _BY_SERVICE:
+            return self.rows.services(row)
+        last = -1
         for a, b, key in services_in(text, start, end):
-            before = text[max(start, a - 40) : a]
-            if _BORROWED.search(before) and not _NOT_BORROWED.match(text, b):
-                return key
-        return ""
+            listed = found and _LISTED.fullmatch(text, last, a)
+            borrowed = _BORROWED.search(text[max(start, a - 40) : a])
+            if (listed or borrowed) and not _NOT_BORROWED.match(text, b):
+                found.append(key)
+                last = b
+            elif found:
+                break
+        return tuple(found)
 
     def _crosses_the_network(self, technique: str) -> bool:
         """Whether a service can be the way of it: nobody decodes a file or runs a shell by one."""

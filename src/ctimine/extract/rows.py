@@ -11,6 +11,7 @@ from ctimine.attack import Catalogue, fold
 from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Sentence, Thing
 from ctimine.extract.passages import Row
+from ctimine.extract.services import services_in
 from ctimine.model import UNSEEN
 
 _ACTOR_COLUMN: Final = re.compile(
@@ -196,3 +197,13 @@ class Rows:
                     else 1.0
                 )
         return time, source, factor
+
+    def services(self, row: Row) -> tuple[str, ...]:
+        """Services that the row names, but for the columns of who says it and who does it."""
+        found: dict[str, None] = {}
+        for cell in row.cells:
+            header = self.layout.header(cell)
+            if not _SOURCE_COLUMN.match(header) and not _ACTOR_COLUMN.match(header):
+                block = self.layout.blocks[cell]
+                found |= {key: None for _, _, key in services_in(self.text, block.start, block.end)}
+        return tuple(found)
