@@ -17,7 +17,8 @@ from test_fetch_kinds import API, REPOSITORY, sha
 
 from ctimine.errors import FetchError, InputError
 from ctimine.fetch.folder import fetch_folder
-from ctimine.fetch.github import members, owner_and_name, path_reason
+from ctimine.fetch.github import owner_and_name
+from ctimine.fetch.repository import members, path_reason
 from ctimine.model import Snapshot, Source
 
 NAMES = [

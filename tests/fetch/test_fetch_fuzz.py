@@ -20,10 +20,10 @@ from ctimine.fetch.addresses import checked_url, host_of, origin_of
 from ctimine.fetch.bodies import Unpacker
 from ctimine.fetch.feed import is_whole
 from ctimine.fetch.feeds import moment, read_feed
-from ctimine.fetch.github import members, path_reason
 from ctimine.fetch.links import Walk, links_of, one_form
 from ctimine.fetch.pace import retry_moment
 from ctimine.fetch.patterns import Patterns
+from ctimine.fetch.repository import members, path_reason
 from ctimine.fetch.robots import read_robots
 from ctimine.fetch.sitemaps import read_sitemap
 from ctimine.model import Snapshot, redacted

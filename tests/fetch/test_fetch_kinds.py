@@ -273,6 +273,127 @@ def test_a_truncated_tree_is_walked_folder_by_folder(internet, fetching, monkeyp
     assert items(fetching().fetch(REPOSITORY)) == ["a/b.md"]
 
 
+# -- GitLab
+
+PROJECT = Source("g", kind="gitlab", url="https://gitlab.com/lab/cti/reports")
+
+
+def gitlab(internet, files, commit="c1", host="gitlab.com"):
+    api = f"https://{host}/api/v4/projects/lab%2Fcti%2Freports/repository"
+    head = {"id": sha(commit), "committed_date": "2024-03-05T01:00:00.000+01:00"}
+    internet.at(
+        f"{api}/commits/HEAD", Reply(json.dumps(head).encode(), headers={"ETag": f'"{commit}"'})
+    )
+    rows = [{"id": sha("r"), "name": "r", "type": "tree", "path": "r", "mode": "040000"}]
+    rows += [
+        {
+            "id": sha(text),
+            "name": path.rpartition("/")[2],
+            "type": "blob",
+            "path": path,
+            "mode": "100644",
+        }
+        for path, text in files.items()
+    ]
+    for at in range(0, len(rows) + 1, 100):
+        query = f"recursive=true&ref={sha(commit)}&per_page=100&page={at // 100 + 1}"
+        internet.at(f"{api}/tree?{query}", json.dumps(rows[at : at + 100]).encode())
+    for text in files.values():
+        internet.at(f"{api}/blobs/{sha(text)}/raw", text.encode())
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"reports-{sha(commit)}/{path}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    internet.at(f"{api}/archive.tar.gz?sha={sha(commit)}", packed.getvalue())
+
+
+@pytest.mark.parametrize("count", [3, 40, 230])
+def test_a_project_gives_its_documents_and_then_only_what_changed(
+    internet, fetching, tmp_path, count
+):
+    files = {f"r/{n}.md": f"# Report {n}" for n in range(count)}
+    gitlab(internet, {**files, "logo.png": "png", "x.py": "code", "node_modules/a.md": "x"})
+    with Archive(tmp_path / "a") as archive:
+        found = list(fetching(archive).fetch(PROJECT))
+        assert items(found) == sorted(files)
+        assert all(one.url == f"{PROJECT.url}/-/blob/HEAD/{one.item}" for one in found)
+        assert bool(internet.asked("archive.tar.gz")) == (count > 20)
+        again = fetching(archive)
+        assert list(again.fetch(PROJECT)) == []
+        assert again._web.bodies == 0
+        gitlab(internet, {**files, "r/0.md": "# Edited"}, commit="c2")
+        (edited,) = fetching(archive).fetch(PROJECT)
+        assert edited.item == "r/0.md"
+        assert [fact.value for fact in edited.hints] == ["2024-03-05T00:00:00Z"]
+
+
+def test_a_project_whose_archive_is_refused_as_too_large_comes_file_by_file(
+    internet, fetching, monkeypatch
+):
+    monkeypatch.setattr("ctimine.fetch.gitlab.MAX_ARCHIVE", 100)
+    files = {f"r/{n}.md": f"# Report {n}" for n in range(30)}
+    gitlab(internet, files)
+    assert items(fetching().fetch(PROJECT)) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("option", "sent"), [((), set()), ((("token_env", "OURS"),), {"git.company.example"})]
+)
+def test_a_gitlab_token_goes_to_the_server_that_it_is_named_for(
+    internet, fetching, monkeypatch, option, sent
+):
+    """The usual variable is for gitlab.com: another server gets what its source names."""
+    monkeypatch.setenv("GITLAB_TOKEN", "glpat-for-gitlab-com")
+    monkeypatch.setenv("OURS", "glpat-for-our-server")
+    gitlab(internet, {"a.md": "# A"}, host="git.company.example")
+    source = Source(
+        "g", kind="gitlab", url="https://git.company.example/lab/cti/reports", options=option
+    )
+    assert items(fetching().fetch(source)) == ["a.md"]
+    told = {hit.host for hit in internet.hits if "authorization" in hit.headers}
+    assert told == sent
+    assert not any("for-gitlab-com" in str(hit.headers) for hit in internet.hits)
+
+
+def test_the_usual_gitlab_token_goes_to_gitlab_com(internet, fetching, monkeypatch):
+    monkeypatch.setenv("GITLAB_TOKEN", "glpat-for-gitlab-com")
+    gitlab(internet, {"a.md": "# A"})
+    assert items(fetching().fetch(PROJECT)) == ["a.md"]
+    assert {hit.headers.get("authorization") for hit in internet.hits} == {
+        "Bearer glpat-for-gitlab-com"
+    }
+
+
+def test_a_gitlab_inside_is_reached_by_name_alone(internet, fetching):
+    internet.addresses["git.inside.example"] = ["10.1.2.3"]
+    gitlab(internet, {"a.md": "# A"}, host="git.inside.example")
+    url = "https://git.inside.example/lab/cti/reports"
+    shut = fetching()
+    assert list(shut.fetch(Source("g", kind="gitlab", url=url))) == []
+    assert dict(shut.account.failed) == {"address refused": 1}
+    opened = Source(
+        "g", kind="gitlab", url=url, options=(("allow_private", ("git.inside.example",)),)
+    )
+    assert items(fetching().fetch(opened)) == ["a.md"]
+
+
+def test_the_usual_github_token_does_not_go_to_an_enterprise_server(
+    internet, fetching, monkeypatch
+):
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_for_github_com")
+    options = (("api", "https://ghe.company.example/api/v3"),)
+    internet.host("ghe.company.example", Reply(b"", 404))
+    list(
+        fetching().fetch(
+            Source("g", kind="github", url="https://ghe.company.example/me/cti", options=options)
+        )
+    )
+    assert internet.hits
+    assert not any("authorization" in hit.headers for hit in internet.hits)
+
+
 # -- TAXII and MISP
 
 ROOT = "https://taxii.example/api/"

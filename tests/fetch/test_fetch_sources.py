@@ -342,7 +342,8 @@ def test_robots_and_absence_are_named(internet, fetching):
 
 
 def test_a_silent_repository_is_named(internet, fetching):
-    head = {"sha": "a" * 40, "commit": {"committer": {"date": "2020-01-01T00:00:00Z"}}}
+    inner = {"committer": {"date": "2020-01-01T00:00:00Z"}, "tree": {"sha": "b" * 40}}
+    head = {"sha": "a" * 40, "commit": inner}
     internet.at("https://api.github.com/repos/me/cti/commits/HEAD", json.dumps(head).encode())
     source = Source("g", kind="github", url="https://github.com/me/cti")
     assert check_sources([source], fetching(), today=TODAY)[0].state == "silent"

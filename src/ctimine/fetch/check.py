@@ -13,7 +13,8 @@ from ctimine.fetch.attack import index, newest_version
 from ctimine.fetch.client import Page, Web
 from ctimine.fetch.feeds import MAX_FEED, moment, read_feed
 from ctimine.fetch.fetcher import Nothing
-from ctimine.fetch.github import committed, newest_commit
+from ctimine.fetch.github import GitHub
+from ctimine.fetch.gitlab import GitLab
 from ctimine.fetch.medium import feed_address
 from ctimine.fetch.misp import events_of, manifest
 from ctimine.fetch.sitemaps import read_sitemap
@@ -33,7 +34,13 @@ NAMES: Final = {
     "address refused": "refused",
 }
 """Reason of a failed fetch → state of the source. Other reasons are states as they are."""
-PROMISED: Final = {"feed": "feed", "medium": "feed", "site": "sitemap", "github": "repository"}
+PROMISED: Final = {
+    "feed": "feed",
+    "medium": "feed",
+    "site": "sitemap",
+    "github": "repository",
+    "gitlab": "repository",
+}
 """Kind of source → what it should answer with."""
 
 
@@ -101,9 +108,10 @@ async def _look(visit: Visit) -> tuple[Page, str]:
         page = await visit.get(address, conditional=False, max_bytes=MAX_FEED)
         items = read_feed(page.body, page.media_type, page.final_url).items
         return page, max((item.updated or item.published for item in items), default="")
-    if kind == "github":
-        page = await newest_commit(visit)
-        return page, moment(committed(page))
+    if kind in {"github", "gitlab"}:
+        repository = GitHub(visit) if kind == "github" else GitLab(visit)
+        page = await repository.newest(conditional=False)
+        return page, repository.commit(page).date
     if kind == "misp":
         page = await manifest(visit, conditional=False)
         newest = [str(row.get("date", "")) for _, row in events_of(page)]

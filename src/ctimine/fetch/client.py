@@ -84,13 +84,23 @@ class Page:
 
     def json_object(self) -> dict[str, Any]:
         """The object that the body is in JSON; raises BrokenSource if it is none."""
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise BrokenSource("no JSON", subject=self.url) from None
+        value = self._json()
         if not isinstance(value, dict):
             raise BrokenSource("JSON, but no object", subject=self.url)
         return value
+
+    def json_list(self) -> list[Any]:
+        """The list that the body is in JSON; raises BrokenSource if it is none."""
+        value = self._json()
+        if not isinstance(value, list):
+            raise BrokenSource("JSON, but no list", subject=self.url)
+        return value
+
+    def _json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise BrokenSource("no JSON", subject=self.url) from None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

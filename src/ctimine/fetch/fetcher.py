@@ -38,6 +38,7 @@ KINDS: Final[Mapping[str, str]] = {
     "feed": "ctimine.fetch.feed:fetch_feed",
     "folder": "ctimine.fetch.fetcher:_folder",
     "github": "ctimine.fetch.github:fetch_github",
+    "gitlab": "ctimine.fetch.gitlab:fetch_gitlab",
     "medium": "ctimine.fetch.medium:fetch_medium",
     "misp": "ctimine.fetch.misp:fetch_misp",
     "page": "ctimine.fetch.page:fetch_page",
