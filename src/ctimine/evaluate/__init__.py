@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctimine.evaluate.floors import Floor, check_floor, pin_floors, read_floors
+from ctimine.evaluate.name_training import train_names
 from ctimine.evaluate.reporting import to_svg, to_text, to_values
 from ctimine.evaluate.rows import Gold, Row, read_rows, row_of
 from ctimine.evaluate.scoring import (
@@ -42,4 +43,5 @@ __all__ = [
     "to_svg",
     "to_text",
     "to_values",
+    "train_names",
 ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
     from ctimine.extract.behaviours import Threshold
+    from ctimine.extract.recogniser import Names
 
 
 def find_mentions(report: Report, catalogue: Catalogue) -> tuple[Mention, ...]:
@@ -106,6 +107,7 @@ def extract(
     catalogue: Catalogue,
     *,
     behaviours: Threshold | None = "balanced",
+    names: Names = "listed",
     nlp: Language | None = None,
 ) -> tuple[tuple[Mention, ...], tuple[Claim, ...]]:
     """The mentions and claims of a report: pure, no clock, no network.
@@ -113,9 +115,10 @@ def extract(
     ``behaviours`` is the threshold for techniques that are described without a name or id:
     ``high``, ``balanced`` or ``recall``; with None only what is written, and abused services,
     counts. Of what is described only the surer part makes claims (``least_described`` in
-    ``rules.toml``). Works on the raw text and needs no spaCy. With ``nlp``, a pipeline with
-    components of ctimine (and perhaps of others), that pipeline does the work instead; the
-    catalogue is then its own.
+    ``rules.toml``). ``names="all"`` also finds actors and software by names that no list has (loads
+    spaCy and a small model); ``"listed"`` only known names and those of vendors' schemes. Else it
+    works on the raw text and needs no spaCy. With ``nlp``, a pipeline with components of ctimine
+    (and perhaps of others), that pipeline does the work instead; the catalogue is then its own.
 
     >>> from ctimine.attack import load_attack
     >>> report = Report("r", "s", "i", "APT29 used PowerShell (T1059.001).")
@@ -133,6 +136,10 @@ def extract(
     from ctimine.extract.stance import set_stance
 
     found = [*find_mentions(report, catalogue), *find_services(report)]
+    if names == "all":
+        from ctimine.extract.recogniser import find_new_names
+
+        found += find_new_names(report, found)
     if behaviours is not None:
         from ctimine.extract.behaviours import find_behaviours
 

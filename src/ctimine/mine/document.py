@@ -13,6 +13,7 @@ from ctimine.model import Claim, Mention, Report, Snapshot, Source
 
 if TYPE_CHECKING:
     from ctimine.extract.behaviours import Threshold
+    from ctimine.extract.recogniser import Names
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,11 +31,13 @@ def mine_document(
     *,
     source: Source | None = None,
     behaviours: Threshold | None = "balanced",
+    names: Names = "listed",
 ) -> Mined:
     r"""The report that the snapshot holds, its mentions and its claims.
 
-    ``behaviours`` is the threshold for described techniques, see :func:`ctimine.extract`. Raises a
-    :class:`~ctimine.errors.ReadError` that names the item if the bytes cannot be read.
+    ``behaviours`` is the threshold for described techniques, ``names`` says whether names that no
+    list has count, see :func:`ctimine.extract`. Raises a :class:`~ctimine.errors.ReadError` that
+    names the item if the bytes cannot be read.
 
     >>> from ctimine import Snapshot, load_attack
     >>> body = b"# Turla\n\nTurla used Pastebin and GitHub for its C2 traffic (T1102)."
@@ -46,5 +49,5 @@ def mine_document(
     from ctimine.read import read
 
     report = read(snapshot, source)
-    mentions, claims = extract(report, catalogue, behaviours=behaviours)
+    mentions, claims = extract(report, catalogue, behaviours=behaviours, names=names)
     return Mined(report, mentions, claims)

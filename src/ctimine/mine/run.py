@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ctimine.attack import Catalogue
     from ctimine.extract.behaviours import Threshold
+    from ctimine.extract.recogniser import Names
     from ctimine.read.guard import Workers
 
 Document: TypeAlias = tuple[Snapshot, Source]
@@ -119,6 +120,7 @@ def mine(
     catalogue: Catalogue | None = None,
     archive: str | os.PathLike[str] | None = None,
     behaviours: Threshold | None = "balanced",
+    names: Names = "listed",
     cited: bool = True,
     workers: int | None = None,
     seconds: float = 60.0,
@@ -132,6 +134,7 @@ def mine(
     is mined. ``archive`` is a file that keeps what was fetched: only what is new or changed is
     fetched again, and everything in it is mined. ``behaviours`` is the threshold for techniques
     that are described without a name or id (``high``, ``balanced``, ``recall``, or None for none).
+    ``names="all"`` also finds actors and software by names that no list has.
     ``cited`` adds the edges of the knowledge base, with whom it cites, for comparison.
     ``workers`` is the number of worker processes (default: one a core, at most eight; 0 runs in
     this process, without bounds); ``seconds`` and ``megabytes`` bound each document. Raises
@@ -154,7 +157,7 @@ def mine(
     )
     outcomes: list[Outcome] = []
     mined: list[Mined] = []
-    work = Work(catalogue, behaviours)
+    work = Work(catalogue, behaviours, names)
     processes = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
     documents = _documents(sources, outcomes, archive)
     with contextlib.ExitStack() as stack:
@@ -283,11 +286,18 @@ class Work:
 
     catalogue: Catalogue
     behaviours: Threshold | None
+    names: Names = "listed"
 
     def __call__(self, document: Document) -> Mined:
         """Mine one document."""
         snapshot, source = document
-        return mine_document(snapshot, self.catalogue, source=source, behaviours=self.behaviours)
+        return mine_document(
+            snapshot,
+            self.catalogue,
+            source=source,
+            behaviours=self.behaviours,
+            names=self.names,
+        )
 
 
 def _workers(

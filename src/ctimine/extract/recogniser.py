@@ -1,0 +1,549 @@
+"""Names of actors, malware and tools that no list knows: a small spaCy model and the whole report.
+
+A model that reads one sentence is often wrong about a name; a report that uses the name ten times
+seldom is. So the model only looks at sentences in which something capitalised stands unexplained
+beside a word of the trade, every name is judged once for the whole report (by the share of its
+places where the model saw the same, and by what stands beside it), and what is accepted is marked
+wherever it stands. A name found so has no concept: it is never forced on a known group.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.resources
+import math
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from ctimine.extract.candidates import covered, is_address, squash
+from ctimine.extract.sentences import sentences
+from ctimine.model import Mention, Report
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from ctimine.extract.names_model import Recogniser
+
+Names: TypeAlias = Literal["listed", "all"]
+"""Which names count: those of the catalogue and of vendors' schemes, or also what is recognised."""
+_NAME: Final = re.compile(r"(?<![\w./\\@#$%&=:-])(?:[A-Z][\w’-]*|[a-z]+[A-Z]\w*)")
+_TRADE: Final = re.compile(
+    r"\b(?:groups?|gangs?|actors?|operators?|hack\w*|crews?|clusters?|apts?|affiliates?|attack\w*|"
+    r"collective|hacktivis\w+|intrusion|threats?|adversar\w+|syndicate|personas?|espionage|"
+    r"criminals?|cybercrim\w+|nation-state|state-sponsored|campaigns?|attribut\w+|aka|dubbed|"
+    r"known as|tracked|alias\w*|malware|malicious|backdoors?|trojans?|rats?|ransom\w*|implants?|"
+    r"rootkits?|loaders?|downloaders?|droppers?|stealers?|infostealers?|wipers?|worms?|botnets?|"
+    r"bots?|toolkits?|payloads?|variants?|spyware|keyloggers?|families|family|compromised|victims?|"
+    r"target\w*|infect\w*|phish\w*|spearphish\w*|c2|c&c|exfiltrat\w*|deploy\w*|exploit\w*|"
+    r"deliver\w*|tools?)\b",
+    re.IGNORECASE,
+)
+
+
+def words_of_report(text: str) -> frozenset[str]:
+    """The words that a text writes in small letters."""
+    return frozenset(re.findall(r"(?<![\w./\\@-])[a-z]{3,}(?![\w@])", text))
+
+
+def open_sentences(text: str, mask: bytearray, small: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """The sentences that may hold a name nobody knows: the others never reach the model.
+
+    Prose with a word of the trade and a capitalised word that neither ``mask`` (what is explained
+    already) nor ``small`` (the words that the report writes in small letters) explains.
+    """
+    for start, end in sentences(text):
+        if not 20 <= end - start <= 1200 or not _TRADE.search(text, start, end):
+            continue
+        if len(_SMALL.findall(text, start, end)) < 4 or _CODE.search(text, start, end):
+            continue
+        for match in _NAME.finditer(text, start, end):
+            word = match.group().lower()
+            if mask[match.start()] or len(word) < 2 or word in small or word in _COMMON:
+                continue
+            if squash(word).text not in bystanders():
+                yield start, end
+                break
+
+
+_SMALL: Final = re.compile(r"(?<!\S)[a-z]+(?![\w@])")
+_CODE: Final = re.compile(r"[{}=]|&&|\|\s[^|]*\|[^|]*\||::|\$\w|->|\bSELECT\b|\bAND \(")
+
+
+@functools.cache
+def bystanders() -> frozenset[str]:
+    """Folded names that are never given: the lists of ``bystanders.toml``."""
+    path = importlib.resources.files("ctimine.extract").joinpath("bystanders.toml")
+    return frozenset(
+        squash(name).text
+        for names in tomllib.loads(path.read_text("utf-8")).values()
+        for name in names.split(",")
+    )
+
+
+@functools.cache
+def _no_part() -> frozenset[str]:
+    """Words that make a longer name one of somebody else: firms, offices, places."""
+    path = importlib.resources.files("ctimine.extract").joinpath("bystanders.toml")
+    lists = tomllib.loads(path.read_text("utf-8"))
+    return frozenset(
+        squash(name).text
+        for key in ("firms", "offices", "places")
+        for name in lists[key].split(",")
+    )
+
+
+_COMMON: Final = frozenset(
+    """
+    the this that these those we our in on at it its an as by for from with when while after before
+    during since although however also and or but if then there they their he she his her you your
+    to of is was are be has have i not no yes both each all some many most other another such via
+    january february march april may june july august september october november december
+    monday tuesday wednesday thursday friday saturday sunday figure table section
+    url urls http https ip dns api usa us uk eu un ioc iocs ttp ttps cve html pdf xml json
+    windows microsoft linux google office word excel powershell android ios macos
+    sha256 sha1 md5 mitre att ck attack cti apt c2 rat
+    """.split()  # noqa: SIM905
+)
+
+
+# -- what stands beside a name --------------------------------------------------------------------
+
+_BAND: Final = (
+    r"(?:groups?|gangs?|actors?|operators?|hackers?|crews?|apts?|affiliates?|attackers?|"
+    r"collective|hacktivists?|(?:intrusion|activity) sets?|adversar(?:y|ies)|syndicate|personas?|"
+    r"cartel|spies|cybercriminals?|threat clusters?|activity clusters?|brokers?)"
+)
+_WARE: Final = (
+    r"(?:malware|backdoors?|trojans?|rats?|ransomware|implants?|rootkits?|bootkits?|loaders?|"
+    r"downloaders?|droppers?|stealers?|infostealers?|wipers?|worms?|botnets?|bots?|toolkits?|"
+    r"payloads?|samples?|variants?|binar(?:y|ies)|spyware|keyloggers?|exploit kit|encryptors?|"
+    r"strains?|web ?shells?|miners?|adware|skimmers?|beacons?|stagers?|families|family|crypters?|"
+    r"packers?)"
+)
+_MARKS: Final = r"[*_`\"“”'’‘)\]]*"
+_OPEN: Final = r"[\s\"“”'’‘*_`(\[:–—-]*"
+_I: Final = re.IGNORECASE
+_AFTER: Final = {
+    "band after": re.compile(
+        rf"{_MARKS}(?:['’]s?)?{_MARKS} (?:(?:threat|hacking|ransomware|cyber\w*|espionage|apt|"
+        rf"extortion|hacktivist|criminal|state-sponsored) ){{0,2}}{_BAND}\b",
+        _I,
+    ),
+    "is a band": re.compile(
+        rf"{_MARKS}(?: \([^()]{{1,60}}\))?(?:,? (?:is|was|are|has been|remains))?,? (?:an?|the|"
+        rf"one of the|likely an?) (?:[\w’'/-]+,? ){{0,7}}?(?:{_BAND}|threat|team|cluster)\b",
+        _I,
+    ),
+    "its victims": re.compile(
+        r"['’]s? (?:\w+ )?(?:victims?|leak ?site|operations?|targets?|targeting|activit\w+|"
+        r"members?|arsenal|infrastructure|tactics|ttps|tradecraft|toolset|campaigns?|attacks?|"
+        r"intrusions?|motiv\w+|operators|malware)\b",
+        _I,
+    ),
+    "acts": re.compile(
+        rf"{_MARKS} (?:(?:has|have|had|also|then|reportedly|likely|often|previously|recently|"
+        r"first|now) )*(?:been )?(?:target(?:s|ed|ing)|attack(?:s|ed|ing)|claim(?:s|ed)|"
+        r"breach(?:es|ed)|compromis(?:es|ed)|stole|steals|extort\w+|recruit\w*|leaked|"
+        r"conduct\w*|launch(?:es|ed)|deploy(?:s|ed)|phish\w+|impersonat\w+|masquerad\w+|"
+        r"sent|sends|registered|infiltrat\w+|employ(?:s|ed)|leverag(?:es|ed)|us(?:es|ed)|"
+        r"distribut(?:es|ed)|abus(?:es|ed)|exploit(?:s|ed)|operates?|emerged|weaponi[sz]\w+)\b"
+    ),
+    "alias after": re.compile(
+        rf"{_MARKS},? \(?(?:aka|a\.k\.a\.?|also (?:known|tracked|called|referred to) as|"
+        r"formerly|tracked (?:by|as))\b",
+        _I,
+    ),
+    "ware after": re.compile(
+        rf"{_MARKS}(?: \([^()]{{1,30}}\))?[ -](?:[\w-]+ ){{0,1}}?{_WARE}\b"
+        rf"(?! (?:gang|group|actors?|"
+        r"operators|crew|affiliates))",
+        _I,
+    ),
+    "is a ware": re.compile(
+        rf"{_MARKS}(?: \([^()]{{1,60}}\))?(?:,? (?:is|was))?,? (?:an?|the|our) "
+        rf"(?:[\w’'/+#-]+,? ){{0,6}}?"
+        rf"(?:{_WARE}|tool|framework|utility|module|script|program)\b",
+        _I,
+    ),
+    "ware acts": re.compile(
+        rf"{_MARKS} (?:(?:is|was|will|can|then|also|has|be|are) )*(?:encrypt\w*|execut\w*|"
+        r"inject\w*|download(?:s|ed)?|installed|decrypt\w*|communicat\w*|beacon\w*|persist\w*|"
+        r"written in|loads?|dropped|delivered|spread|propagat\w*|collects?|checks?|creates?|"
+        r"contains?|supports?|uploads?|infect\w*|deployed|distributed|capable)\b"
+    ),
+    "firm after": re.compile(
+        rf"{_MARKS}(?:['’]s?)?{_MARKS} (?:(?:threat|security|cyber\w*|own|global) )*"
+        r"(?:researchers?|analysts?|reports?|reported|blog\w*|said|says|published|publishes|"
+        r"observed|disclosed|warned|notes?|noted|wrote|writes|"
+        r"labs?|research|intelligence|inc|ltd|llc|corp|gmbh|customers?|users?|employees?|"
+        r"servers?|services?|api|vulnerabilit\w+|flaws?|platform|products?|appliances?|devices?|"
+        r"accounts?|advisor\w+|detects?|blocks?|protects?|console|software|cloud|region|government|"
+        r"officials?|ministry|university|bank|department|agency|policy|attacks? on|tickets?|"
+        r"event|rule|files?|process|protocol|tracks|assess\w*|attribut\w+|analysis|team|"
+        r"believes?|identified|discovered|has been tracking|documented|conference|hotel|airport)\b",
+        _I,
+    ),
+}
+_BEFORE: Final = {
+    "band before": re.compile(
+        rf"\b{_BAND}(?: (?:called|named|known as|dubbed|tracked as|such as|like|including|"
+        rf"we (?:call|track as)))?(?: the)?{_OPEN}$",
+        _I,
+    ),
+    "attributed": re.compile(
+        r"\b(?:attribut\w+ (?:\w+ ){0,5}to|attributed to|linked to|links? to|tied to|ties to|"
+        r"associated with|work of|"
+        r"members? of|affiliated with|affiliates? of|attribution to|overlap\w* with|behind|"
+        rf"victims of|(?:attack|target|breach|compromis|conduct|perpetrat|orchestrat|operat|"
+        rf"used|run|carried out|activity|intrusions?|campaigns?|attacks?)\w*(?: \w+)? by)"
+        rf"(?: the)?{_OPEN}$",
+        _I,
+    ),
+    "called": re.compile(
+        r"\b(?:tracked as|tracks? (?:\w+ ){0,3}as|known as|aka|a\.k\.a\.?|alias(?:es)?|dubbed|"
+        r"codenamed?|named|nicknamed|referred to as|calls?|as)"
+        rf"{_OPEN}$",
+        _I,
+    ),
+    "ware before": re.compile(
+        rf"\b{_WARE}(?: (?:called|named|known as|dubbed|such as|like|including|we (?:call|named)))?"
+        rf"{_OPEN}$",
+        _I,
+    ),
+    "handled": re.compile(
+        r"\b(?:deploy|deliver|drop|dropp|install|distribut|load|inject|launch|execut|download|"
+        r"develop|implant|spread|infect\w* with|us)(?:e[sd]?|s|ing|ed)?"
+        rf"(?: (?:of|the|a|an|its|their|custom|modified|new))*{_OPEN}$"
+        r"|\b(?:infected with|variants? of|versions? of|samples? of|copy of|build of|operators of)"
+        rf"(?: the| a)?{_OPEN}$",
+        _I,
+    ),
+    "firm before": re.compile(
+        r"\b(?:according to|researchers? (?:at|from|with)|analysts? (?:at|from)|reported by|"
+        r"published by|reports? (?:by|from)|colleagues at|blog (?:by|of)|customers of|users of|"
+        r"employees of|operations?|campaign|vulnerabilit\w+ in|flaw in|version|in|at|from|mr|ms|"
+        r"dr|against|imitat\w+|impersonat\w+|spoof\w*|posing as|minister|president|ceo|"
+        rf"discovered by|observed by|tracked by|named by|detected by|on|via|into)(?: the)?{_OPEN}$",
+        _I,
+    ),
+}
+
+
+_RUN: Final = r"[A-Z][\w’&-]*(?:[ ][A-Z0-9][\w’&-]*){0,3}"
+_PROPOSED: Final = re.compile(
+    rf"(?<![\w./\\@#$%&=:-])(?P<left>{_RUN})(?=['’]?s? (?:(?:threat|hacking|ransomware|apt|APT|"
+    rf"extortion) )?(?:group|gang|actors?|hackers|operators|crew|APT|affiliates)\b)"
+    r"|(?:[Gg]roup|[Gg]ang|[Aa]ctor|[Cc]rew|[Cc]ollective|[Aa]dversary|APT|[Pp]ersona|[Cc]luster|"
+    r"aka|known as|dubbed|tracked as|[Aa]ttributed to|by the alias(?:es)?|called|named)"
+    rf"[ :][\"“'‘*_`]*(?P<right>{_RUN})"
+)
+_TRIM_LEFT: Final = re.compile(
+    r"^(?:(?:(?:the|a|an|this|its|their|new|actor|group|malware|recent|threat|known|while|both|in|"
+    r"when|as|and|see|figure|operation)\s+)|[\s\"“”'‘’*_`(\[<]+)+",
+    re.IGNORECASE,
+)
+_TRIM_RIGHT: Final = re.compile(
+    r"(?:['’]s?|[\s\"“”'‘’*_`)\]>.,:;-]+|\s+(?:group|gang|actors?|operators?|malware|ransomware|"
+    r"backdoor|threat|campaigns?|apt|trojan|loader|stealer|rat|hackers))$",
+    re.IGNORECASE,
+)
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without the words and marks around a name."""
+    lead = _TRIM_LEFT.match(text[start:end])
+    if lead:
+        start += lead.end()
+    while (tail := _TRIM_RIGHT.search(text[start:end])) and tail.start() > 0:
+        end = start + tail.start()
+    return start, end
+
+
+@dataclasses.dataclass(slots=True)
+class Candidate:
+    """A name that may be one nobody knows: where it stands and what speaks for which kind."""
+
+    name: str
+    places: list[tuple[int, int]]
+    read: int
+    """Places in sentences that the model read."""
+    votes: Counter[str]
+    """What the model saw there."""
+    beside: Counter[str]
+    """What stands beside its places."""
+    listed: int = 0
+    """Places in a list with an actor that is known."""
+    small: bool = False
+    """The report writes the same word in small letters."""
+    within: int = 0
+    """Places behind a word of the same sentence: there a capital says something."""
+
+
+def candidates_of(report: Report, taken: Sequence[Mention], nlp: Language) -> list[Candidate]:
+    """Every name that the model or the words beside it propose, with all that is known of it."""
+    text = report.text
+    small = words_of_report(text)
+    mask = covered(text, ((m.start, m.end) for m in taken))
+    opened = list(open_sentences(text, mask, small))
+    votes: dict[str, Counter[str]] = {}
+
+    def propose(start: int, end: int, label: str) -> None:
+        start, end = _trimmed(text, start, end)
+        if end - start < 2 or mask.find(1, start, end) >= 0 or not _may_be_name(text[start:end]):
+            return
+        votes.setdefault(text[start:end], Counter())[label] += 1
+
+    docs = nlp.pipe((text[a:b] for a, b in opened), batch_size=128)
+    for (start, end), doc in zip(opened, docs, strict=True):
+        for span in doc.ents:
+            propose(start + span.start_char, start + span.end_char, span.label_)
+        for match in _PROPOSED.finditer(text, start, end):
+            propose(*match.span(match.lastgroup or 0), "")
+    page = _Page(
+        text,
+        mask,
+        inside=covered(text, opened),
+        actors=covered(text, ((m.start, m.end) for m in taken if m.kind == "actor")),
+        small=small,
+    )
+    return [_weighed(page, name, seen) for name, seen in sorted(votes.items())]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Page:
+    """A text and what is known of its characters: explained, read by the model, an actor's."""
+
+    text: str
+    mask: bytearray
+    inside: bytearray
+    actors: bytearray
+    small: frozenset[str]
+
+
+_NO_NAME: Final = re.compile(
+    r"[\n/\\|<>{}=\[\]()#]|\w\.\w|  |\d{5}|^[A-Z]{1,3}[- ]?\d{1,4}$|^[\d.,-]+$|^CVE|^T\d{4}"
+    r"|^(?:Operation|Project|Campaign|Event|Rule|Step|Stage|Phase|Chapter|Section|Table|Figure|"
+    r"Appendix|Case|Version|Unit|Type|Known|See|Mr|Ms|Dr|Top|Level|Class)\b"
+)
+
+
+def _may_be_name(name: str) -> bool:
+    """Whether anybody could be called so."""
+    if not 3 <= len(name) <= 32 or _NO_NAME.search(name) or not any(map(str.isupper, name)):
+        return False
+    folded = squash(name).text
+    if len(folded) < 3 or folded in bystanders() or name.lower() in _COMMON:
+        return False
+    words = [squash(word).text for word in re.split(r"[\s-]+", name)]
+    if any(word in _no_part() for word in words) or len(words) > 4:
+        return False
+    return not all(word in bystanders() or word in _COMMON for word in words)
+
+
+def _weighed(page: _Page, name: str, votes: Counter[str]) -> Candidate:
+    text = page.text
+    pattern = rf"(?<![\w./\\@#$%-]){re.escape(name)}(?![\w@]|\.\w|-\d)"
+    found = Candidate(name, [], 0, votes, Counter(), small=name.lower() in page.small)
+    for match in re.finditer(pattern, text):
+        start, end = match.span()
+        if page.mask.find(1, start, end) >= 0 or is_address(text, start, end):
+            continue
+        found.places.append((start, end))
+        found.read += page.inside[start]
+        before = text[max(0, start - 60) : start]
+        before = before[max(before.rfind("\n"), before.rfind(". ") + 1, 0) :]
+        after = text[end : end + 80].partition("\n")[0]
+        for key, words in _AFTER.items():
+            found.beside[key] += bool(words.match(after))
+        for key, words in _BEFORE.items():
+            found.beside[key] += bool(words.search(before))
+        found.listed += _beside_actor(page, start, end)
+        found.within += bool(_BEHIND_WORD.search(before))
+    return found
+
+
+_BEHIND_WORD: Final = re.compile(r"[a-z,][\"“'‘(*_]* [\"“'‘(*_]*$")
+_LINK_LEFT: Final = re.compile(r"[,/;(]?\s?(?:and |or |aka )?[\"“*_]*$")
+_LINK_RIGHT: Final = re.compile(r"[\"”*_)]*[,/;(]?\s?(?:and |or |aka )?[\"“*_(]*")
+
+
+def _beside_actor(page: _Page, start: int, end: int) -> bool:
+    """Whether a place stands in one list with a known actor: ``APT28, X and Y``."""
+    left = _LINK_LEFT.search(page.text, max(0, start - 12), start)
+    if left and left.group().strip() and left.start() and page.actors[left.start() - 1]:
+        return True
+    right = _LINK_RIGHT.match(page.text, end)
+    return bool(
+        right
+        and right.group().strip()
+        and right.end() < len(page.actors)
+        and page.actors[right.end()]
+    )
+
+
+FEATURES: Final = (
+    "bias",
+    "log count",
+    "actor votes",
+    "ware votes",
+    "firm votes",
+    "any votes",
+    "actor votes twice",
+    "read",
+    *_AFTER,
+    *_BEFORE,
+    "any band",
+    "band twice",
+    "band share",
+    "any ware",
+    "ware twice",
+    "ware share",
+    "more band",
+    "more ware",
+    "listed",
+    "small",
+    "plain word",
+    "camel",
+    "upper",
+    "short",
+    "digits",
+    "words",
+)
+"""What the judge weighs of a name; see :func:`features_of`."""
+_BAND_SIGNS: Final = ("band after", "is a band", "band before", "attributed")
+_WARE_SIGNS: Final = ("ware after", "is a ware", "ware before")
+
+
+def features_of(found: Candidate) -> list[float]:
+    """What the judge sees of a name, in the order of ``FEATURES``: counts and looks, no words."""
+    n, read, name = max(1, len(found.places)), max(1, found.read), found.name
+    votes, beside = found.votes, found.beside
+    actor, ware, firm = votes["ACTOR"], votes["MALWARE"] + votes["TOOL"], votes["ORG"]
+    band = sum(beside[key] for key in _BAND_SIGNS)
+    goods = sum(beside[key] for key in _WARE_SIGNS)
+
+    def some(count: int) -> float:
+        return min(1.0, count / min(n, 4))
+
+    return [
+        1.0,
+        math.log1p(min(n, 50)),
+        min(1.0, actor / read),
+        min(1.0, ware / read),
+        min(1.0, firm / read),
+        min(1.0, (actor + ware) / read),
+        float(actor >= 2),
+        min(1.0, found.read / 5),
+        *(some(beside[key]) for key in _AFTER),
+        *(some(beside[key]) for key in _BEFORE),
+        float(band >= 1),
+        float(band >= 2),
+        min(1.0, band / n),
+        float(goods >= 1),
+        float(goods >= 2),
+        min(1.0, goods / n),
+        float(band > goods),
+        float(goods > band),
+        some(found.listed),
+        float(found.small),
+        float(name.istitle() and " " not in name),
+        float(bool(re.search(r"[a-z][A-Z]", name))),
+        float(name.isupper()),
+        float(len(name) <= 4),
+        float(any(map(str.isdigit, name))),
+        min(3, name.count(" ")) / 2,
+    ]
+
+
+# -- judging -------------------------------------------------------------------------------------
+
+KINDS: Final = ("", "actor", "software")
+"""What the judge decides between; the first is neither."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How sure the judge must be, and how sure a mention is called at least."""
+
+    actor: float = 0.5
+    software: float = 0.7
+
+
+def verdict(
+    found: Candidate, weights: Sequence[Sequence[float]], least: Thresholds
+) -> tuple[str, float]:
+    """What a candidate is (of ``KINDS``) and how probable that is.
+
+    Beside the probability, words that say what it is must stand beside a place of it: what the
+    model alone believes is not enough.
+    """
+    seen = features_of(found)
+    sums = [sum(w * x for w, x in zip(row, seen, strict=True)) for row in weights]
+    top = max(sums)
+    parts = [math.exp(value - top) for value in sums]
+    actor, software = parts[1] / sum(parts), parts[2] / sum(parts)
+    beside, votes = found.beside, found.votes
+    band = sum(beside[key] for key in _BAND_SIGNS) + found.listed
+    band += min(beside["called"], votes["ACTOR"])
+    goods = sum(beside[key] for key in _WARE_SIGNS)
+    if found.name.istitle() and " " not in found.name and not found.within:
+        return "", 1 - actor - software  # a word that always begins a sentence
+    if actor >= least.actor and band and actor >= software:
+        return "actor", actor
+    if software >= least.software and goods and votes["MALWARE"] + votes["TOOL"]:
+        return "software", software
+    return "", parts[0] / sum(parts)
+
+
+def find_new_names(
+    report: Report, taken: Sequence[Mention], recogniser: Recogniser | None = None
+) -> list[Mention]:
+    """Mentions of actors and software by names that none of ``taken`` explains.
+
+    ``taken`` are the mentions found already. Loads spaCy and the model of the package unless a
+    ``recogniser`` is given. The mentions have no concept, the name as it is written, the rule
+    ``recognised`` and the probability as score. A report in another language than English has none.
+
+    >>> text = (
+    ...     "The Velvet Anvil group targets shipping firms. We attribute the intrusion to the "
+    ...     "threat actor Velvet Anvil. In May, Velvet Anvil sent lures to a port."
+    ... )
+    >>> [(m.quote, m.kind, m.concept) for m in find_new_names(Report("r", "s", "i", text), [])]
+    [('Velvet Anvil', 'actor', ''), ('Velvet Anvil', 'actor', ''), ('Velvet Anvil', 'actor', '')]
+    """
+    if report.language not in {"", "en"}:
+        return []
+    if recogniser is None:
+        from ctimine.extract.names_model import packaged
+
+        recogniser = packaged()
+    found: dict[int, Mention] = {}
+    for candidate in candidates_of(report, taken, recogniser.nlp):
+        kind, probability = verdict(candidate, recogniser.weights, recogniser.least)
+        if not kind:
+            continue
+        for start, end in candidate.places:
+            mention = Mention(
+                report.id,
+                start,
+                end,
+                candidate.name,
+                "actor" if kind == "actor" else "software",
+                "",
+                "name",
+                rule="recognised",
+                score=round(probability, 3),
+                name=candidate.name,
+            )
+            other = found.get(start)
+            if other is None or (other.end, other.score) < (end, mention.score):
+                found[start] = mention
+    kept: list[Mention] = []
+    for start in sorted(found):
+        if not kept or kept[-1].end <= start:
+            kept.append(found[start])
+    return kept
