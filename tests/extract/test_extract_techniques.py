@@ -7,6 +7,7 @@ import pytest
 from ctimine.attack import load_attack
 from ctimine.extract.finding import find_techniques
 from ctimine.extract.lexicon import word_lists
+from ctimine.extract.shortforms import short_forms
 from ctimine.model import Block, Report
 
 ATTACK = load_attack()
@@ -128,3 +129,37 @@ def test_names_of_phones_and_plants_count_in_reports_on_phones_and_plants():
         "T0843",
         "T0891",
     ]
+
+
+@pytest.mark.parametrize("form", short_forms(), ids=lambda form: form.example)
+def test_each_short_form_is_found_in_its_example(form):
+    short = {m.concept for m in found(form.example)}
+    assert ATTACK.resolve(form.technique).id in short
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DLL sideloading is a technique in which a signed program loads a foreign library.",
+        "Defenders should look for web shells that intruders planted.",
+        "Our product blocks phishing and web shells.",
+        "Attackers often use RDP for lateral movement.",
+        "It is recommended to disable PowerShell where nobody uses PowerShell scripts.",
+        "We used PowerShell scripts to decode it.",
+        "The phishing page is old.",
+        "Kerberoasting, web shells, phishing.",
+        "Figure 3: it uses a PowerShell loader.",
+        "How to know whether they used phishing?",
+    ],
+)
+def test_a_short_form_that_nobody_does_is_no_mention(text):
+    assert [m for m in found(text) if m.rule == "short-form"] == []
+
+
+def test_a_short_form_beside_the_id_or_the_name_says_nothing_more():
+    for text in ("They used web shells (T1505.003).", "They used Web Shell, that is web shells."):
+        assert [m.rule for m in found(text) if m.rule == "short-form"] == []
+
+
+def test_a_short_form_leaves_its_verb_to_tell_who_does_it():
+    assert [m.quote for m in found("APT28 planted web shells.")] == ["web shells"]

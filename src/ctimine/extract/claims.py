@@ -115,8 +115,8 @@ _AROUND: Final = frozenset(
 
 
 _WEAK: Final = (
-    r"(?:(?:very )?low|medium|moderate|weak|tentative|uncertain|unclear|unconfirmed|disputed|"
-    r"contested|debated|open|partial|not (?:confirmed|certain|firm|settled))"
+    r"[\"“'‘]?(?:(?:very )?low|medium|moderate|weak|tentative|uncertain|unclear|unconfirmed|"
+    r"disputed|contested|debated|open|partial|not (?:confirmed|certain|firm|settled))"
 )
 _DOUBTED: Final = re.compile(
     rf"\battribution(?: caveats?)?\b[*_`]*\W{{1,6}}(?:\w+ ){{0,3}}?{_WEAK}\b"

@@ -20,6 +20,7 @@ from ctimine.errors import ExtractError
 from ctimine.extract.gate import Gate
 from ctimine.extract.legends import Legends
 from ctimine.extract.passages import Layout
+from ctimine.extract.shortforms import RULE as SHORT_FORM
 from ctimine.model import Mention, Report, Stance
 
 Genre: TypeAlias = Literal["report", "guide", "tutorial", "exercise", "template", "reference"]
@@ -318,7 +319,7 @@ class Judge:
             return label
         if section == "negated" and not (label and label[0] == "reported"):
             return section, f"section {heading}"
-        if self.genre == "guide" and (_is_passage(mention) or not self._happened(start, end)):
+        if self.genre == "guide" and not (_is_named(mention) and self._happened(start, end)):
             return ("recommended" if self._defensive else "example"), "genre guide"
         if cue and cue.stance in _MILD:
             return cue.stance, f"cue {cue.name}"
@@ -632,6 +633,11 @@ def explain_stance(report: Report, mentions: Sequence[Mention]) -> tuple[str, ..
     """
     judge = Judge(report, mentions)
     return tuple(judge.judge(mention)[1] for mention in mentions)
+
+
+def _is_named(mention: Mention) -> bool:
+    """Whether the text writes a technique by its id or its own name; true of all other mentions."""
+    return not (_is_passage(mention) or mention.rule == SHORT_FORM)
 
 
 def _is_passage(mention: Mention) -> bool:

@@ -18,6 +18,7 @@ from ctimine.attack import Catalogue
 from ctimine.extract.candidates import Hit, is_address, squash
 from ctimine.extract.ids import plain
 from ctimine.extract.lexicon import Known, word_lists
+from ctimine.extract.shortforms import find_short_forms
 from ctimine.model import Concept, Mention, Report
 
 _JOINT: Final = re.compile(r"[\s*_`]*(?::|::|-|–|—|/|>|→|»|\\|\||\()[\s*_`>]*")
@@ -68,9 +69,8 @@ def find_technique_names(
     its text.
     """
     named = [h for h in hits if h.entry.techniques and not is_address(report.text, h.start, h.end)]
-    if not named:
-        return list(ids)
-    return _Reader(report, catalogue, ids).read(named)
+    found = _Reader(report, catalogue, ids).read(named) if named else list(ids)
+    return [*found, *find_short_forms(report, catalogue, found)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
