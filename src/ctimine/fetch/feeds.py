@@ -240,23 +240,19 @@ def _without_doctype(text: bytes) -> bytes:
 
 
 def _reference(match: re.Match[bytes]) -> bytes:
-    """A reference that XML knows; ``&`` as itself where it begins none."""
-    name = match[1]
-    if name is None:
-        return b"&amp;"
-    return _character(name[1:]) if name.startswith(b"#") else _characters(name)
+    name: bytes | None = match[1]
+    return b"&amp;" if name is None else _spelled(name)
 
 
-def _character(digits: bytes) -> bytes:
-    """A reference to a character, if XML has it; libxml2 would pass on halves of pairs."""
-    number = int(digits[1:], 16) if digits[:1] in {b"x", b"X"} else int(digits)
-    legal = number in {9, 10, 13} or 0x20 <= number < 0xD800 or 0xE000 <= number < 0x110000
-    return b"&#%d;" % number if legal and number not in {0xFFFE, 0xFFFF} else "\ufffd".encode()
-
-
-@functools.lru_cache(maxsize=4096)
-def _characters(name: bytes) -> bytes:
-    """What HTML calls by a name, by its numbers."""
+@functools.lru_cache(maxsize=4096)  # a text uses the same few again and again
+def _spelled(name: bytes) -> bytes:
+    """What is between ``&`` and ``;``, as references that XML knows."""
+    if name.startswith(b"#"):
+        hexadecimal = name[1:2] in {b"x", b"X"}
+        number = int(name[1 + hexadecimal :], 16 if hexadecimal else 10)
+        legal = number in {9, 10, 13} or 0x20 <= number < 0xD800 or 0xE000 <= number < 0x110000
+        # libxml2 would pass on halves of surrogate pairs.
+        return b"&#%d;" % number if legal and number not in {0xFFFE, 0xFFFF} else "\ufffd".encode()
     value = html.entities.html5.get(name.decode() + ";")
     if value is None:
         return b"&amp;" + name + b";"  # as it is written, whatever a document type may have said
