@@ -230,7 +230,7 @@ def sources_add(
     url: Annotated[str, typer.Argument(help="The address.")],
     *,
     kind: Annotated[
-        str, typer.Option(help="feed, site, page, github, medium, taxii, misp …")
+        str, typer.Option(help="feed, site, page, github, gitlab, medium, taxii, misp …")
     ] = "feed",
     publisher: Annotated[str, typer.Option(help="Who publishes there.")] = "",
 ) -> None:
