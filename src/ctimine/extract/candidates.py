@@ -182,9 +182,11 @@ def at_boundaries(text: str, start: int, end: int) -> bool:
 
     >>> at_boundaries("UNC2452's", 0, 7), at_boundaries("a misleading", 5, 9)
     (True, False)
+    >>> at_boundaries("使用Mimikatz的", 2, 10)
+    True
     """
-    if start and (text[start - 1].isalnum() or text[start - 1] == "_"):
-        before = text[start - 1]
+    before = text[start - 1] if start else ""
+    if before == "_" or (before.isalnum() and not _may_touch(before, text[start])):
         # _Turla_ is emphasis; report_Turla is not
         if before != "_" or not (end < len(text) and text[end] == "_"):
             return False
@@ -193,9 +195,18 @@ def at_boundaries(text: str, start: int, end: int) -> bool:
         after = text[end]
         if after == "_":
             return end + 1 == len(text) or not text[end + 1].isalnum()
-        # In scripts without spaces a Latin name may touch the next character.
-        return not after.isalnum() or (text[end - 1].isascii() and ord(after) > 0x2E7F)
+        return not after.isalnum() or _may_touch(after, text[end - 1])
     return True
+
+
+def _may_touch(outside: str, edge: str) -> bool:
+    """Whether a letter beside a name is another word: Chinese and Japanese have no spaces.
+
+    Hebrew and Arabic write small words on to the next one, which a Latin name shows.
+    """
+    if 0x2E7F < ord(outside) < 0xFF00:
+        return True
+    return edge.isascii() and 0x0590 <= ord(outside) <= 0x06FF
 
 
 def _breaks(written: str, folded: Folded) -> tuple[set[int], set[int]]:

@@ -602,7 +602,8 @@ class _Finder:
         if subject.assessed and stance == "reported":
             stance = "assessed"
         score = scores()[subject.rule] * (target.score if relation in {"uses", "exploits"} else 1.0)
-        time, said_by, ways = "", "", (subject.via,) if subject.via else ()
+        time = said_by = ""
+        ways: tuple[str, ...] = (subject.via,) if subject.via else ()
         if row is not None:
             time, said_by, factor = self.rows.facts(row)
             score *= factor

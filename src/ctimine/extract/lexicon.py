@@ -73,6 +73,8 @@ class Known:
             return False
         if self.numbered:
             return len(self.key) > 3
+        if re.search("[\u2e80-\ufeff]", self.key):
+            return len(self.key) > 2  # one such letter says as much as a few Latin ones
         return len(self.key) > 4 or any(re.search(r"[a-z][A-Z]", form) for form in self.forms)
 
 

@@ -57,7 +57,10 @@ _IDLE: Final = re.compile(
     r"organi[sz]ation|team|environment)\b|\b(?:learn|read) more\b|"
     r"\b(?:we|you|researchers|analysts) (?:\w+ly )?(?:used?|ran|run|can|need|executed|"
     r"launched|relied)\b|\b(?:e\.g\.|for example|for instance)|\?\s*$|\bhow to\b|"
-    r"\bif (?:you|the|a|an)\b|\b(?:handling|response|guidance|action)s?:|^\W*(?:Figure|Image) \d|!\[",
+    r"\b(?:commonly|often|frequently|typically|widely) (?:used|employed|seen|abused|leveraged) "
+    r"(?:in|by|for)\b|"
+    r"\bif (?:you|the|a|an)\b|\b(?:handling|response|guidance|action)s?:|"
+    r"^\W*(?:Figure|Image) \d|!\[",
     re.IGNORECASE,
 )
 """Sentences that define, advise, advertise, caption a picture, or speak of everybody."""

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from ctimine.errors import ExtractError
 from ctimine.extract.gate import Gate
+from ctimine.extract.languages import other_language
 from ctimine.extract.legends import Legends
 from ctimine.extract.passages import Layout
 from ctimine.extract.shortforms import RULE as SHORT_FORM
@@ -269,6 +270,7 @@ class Judge:
         self.layout = layout or Layout(report, ((m.start, m.end) for m in mentions))
         self.genre = find_genre(report, self.layout)
         self.legends = Legends(self.layout)
+        self.language = other_language(report)
         self._spans = sorted((m.start, m.end) for m in mentions if not _is_passage(m))
         self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
         self._heads: dict[tuple[int, int], list[tuple[Stance, int]]] = {}
@@ -300,6 +302,8 @@ class Judge:
             return self._code(index)
         if index >= 0 and layout.blocks[index].kind == "reference":
             return "reference", "block reference"
+        if self.language and mention.kind in {"technique", "tactic"} and not self._placed(index):
+            return "reference", f"language {self.language}"
         start, end = layout.sentence_at(mention.start)
         cue = self._cue(mention, start, end)
         if cue and cue.stance in _STRONG:
@@ -381,6 +385,10 @@ class Judge:
             and not self.report.title
             and self.report.text[first.start : first.end].strip() == heading.strip()
         )
+
+    def _placed(self, index: int) -> bool:
+        """Whether the place says what the words, of a language without rules, cannot: a table."""
+        return index >= 0 and self.layout.blocks[index].kind == "table_cell"
 
     def _is_link(self, mention: Mention, index: int) -> bool:
         """Inside an address or a picture, or in a list item that is a link and nothing else."""

@@ -9,7 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from ctimine.attack import Catalogue
-from ctimine.model import Claim, Mention, Report, Snapshot, Source
+from ctimine.model import Claim, Fact, Mention, Report, Snapshot, Source
 
 if TYPE_CHECKING:
     from ctimine.extract.behaviours import Threshold
@@ -40,14 +40,18 @@ def mine_document(
     names the item if the bytes cannot be read.
 
     >>> from ctimine import Snapshot, load_attack
-    >>> body = b"# Turla\n\nTurla used Pastebin and GitHub for its C2 traffic (T1102)."
+    >>> body = b"# Turla\n\nTurla used Pastebin for its C2 traffic (T1102)."
     >>> mined = mine_document(Snapshot("demo", "turla.md", body), load_attack())
     >>> [(claim.subject, claim.relation, claim.object, claim.stance) for claim in mined.claims]
     [('G0010', 'uses', 'T1102', 'reported')]
     """
     from ctimine.extract import extract
+    from ctimine.extract.languages import reading_notes
     from ctimine.read import read
 
     report = read(snapshot, source)
+    notes = tuple(Fact("text", note, "extract") for note in reading_notes(report))
+    if notes:
+        report = dataclasses.replace(report, facts=(*report.facts, *notes))
     mentions, claims = extract(report, catalogue, behaviours=behaviours, names=names)
     return Mined(report, mentions, claims)

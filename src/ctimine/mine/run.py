@@ -189,7 +189,9 @@ def _assembled(
     results = list(_with_own_ids(kept))
     for report, _, _ in results:
         if report.kind in {"report", "mapping"}:
-            outcomes.append(Outcome(report.item, "read"))
+            notes = [f.value for f in report.facts if (f.field, f.origin) == ("text", "extract")]
+            why = "; ".join(note.partition(":")[0] for note in notes)
+            outcomes.append(Outcome(report.item, "read", why, "; ".join(notes)))
         else:
             outcomes.append(Outcome(report.item, "not-a-report", report.kind))
     outcomes.extend(
