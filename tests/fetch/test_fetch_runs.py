@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import random
@@ -117,7 +118,8 @@ def test_a_run_killed_200_times_loses_and_doubles_nothing(internet, tmp_path):
             while True:
                 run = runs.start(archive)
                 if left and kills < KILLS and not runs.ends_within(dice.uniform(0, length)):
-                    os.kill(run, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it ended just now
+                        os.kill(run, signal.SIGKILL)
                 status = runs.status()
                 if status == 0:
                     break
