@@ -1,7 +1,7 @@
 """Draws a seeded sample of claims from a corpus, to be judged by reading them in their text.
 
     python scripts/draw_claims.py CORPUS [--seed 20261124] [--number 64] [--relation uses]
-        [--behaviours high] [--show]
+        [--behaviours balanced] [--show] [--around 600]
     python scripts/draw_claims.py --rows FILE.jsonl [FILE.jsonl ...] [--number 100] ...
 
 Mines ``CORPUS``, or reads each text of annotated ``--rows`` as a report of its own whose title is
@@ -86,7 +86,7 @@ def row(claim: Claim, report: Report) -> str:
     )
 
 
-def context(claim: Claim, report: Report) -> Iterator[str]:
+def context(claim: Claim, report: Report, around: int = AROUND) -> Iterator[str]:
     """The headings above the quote, and the quote in ``>>> <<<`` with what stands around it."""
     above = next((b.path for b in report.blocks if b.start <= claim.start < b.end), ())
     yield f"    title: {report.title}"
@@ -94,8 +94,8 @@ def context(claim: Claim, report: Report) -> Iterator[str]:
     yield f"    {claim.subject_name} / {claim.object_name} / via {claim.via or '-'}"
     yield f"    subject at {claim.subject_at}, object at {claim.object_at}"
     text = report.text
-    before = text[max(0, claim.start - AROUND) : claim.start]
-    yield f"{before}>>>{claim.quote}<<<{text[claim.end : claim.end + AROUND]}"
+    before = text[max(0, claim.start - around) : claim.start]
+    yield f"{before}>>>{claim.quote}<<<{text[claim.end : claim.end + around]}"
     yield "-" * 100
 
 
@@ -141,11 +141,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rows", nargs="+", type=Path, metavar="FILE", help="annotated rows in place of a corpus"
     )
-    parser.add_argument("--behaviours", choices=("high", "balanced", "recall"))
+    parser.add_argument(
+        "--behaviours",
+        choices=("high", "balanced", "recall", "none"),
+        default="balanced",
+        help="threshold of described techniques, as a run has it",
+    )
     parser.add_argument("--seed", type=int, default=20261124)
     parser.add_argument("--number", type=int, default=64)
     parser.add_argument("--relation", default="uses")
     parser.add_argument("--show", action="store_true", help="print the text around each claim")
+    parser.add_argument(
+        "--around", type=int, default=AROUND, help="characters to show on each side of a quote"
+    )
     options = parser.parse_args(arguments)
     if bool(options.corpus) == bool(options.rows):
         parser.error("name a corpus, or files with --rows")
@@ -153,16 +161,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ctimine.attack import load_attack
 
     catalogue = load_attack()
+    behaviours = None if options.behaviours == "none" else options.behaviours
     if options.rows:
-        reports, claims = mined_rows(options.rows, catalogue, options.behaviours)
+        reports, claims = mined_rows(options.rows, catalogue, behaviours)
     else:
-        reports, claims = mined_corpus(options.corpus, catalogue, options.behaviours)
+        reports, claims = mined_corpus(options.corpus, catalogue, behaviours)
     pool = candidates(claims, catalogue, relation=options.relation)
     for claim in draw(pool, seed=options.seed, number=options.number):
         report = reports[claim.report]
         print(row(claim, report))
         if options.show:
-            print("\n".join(context(claim, report)))
+            print("\n".join(context(claim, report, options.around)))
     print(f"{min(options.number, len(pool))} of {len(pool)} claims drawn", file=sys.stderr)
     return 0
 

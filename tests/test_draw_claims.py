@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,20 @@ def test_the_script_prints_a_row_for_each_claim_of_a_folder(script, tmp_path, ca
     assert printed.out.startswith("turla.md\t")
     assert "G0010\tT1102" in printed.out
     assert "Pastebin" not in printed.out
+
+
+def test_the_texts_of_annotated_rows_are_reports_of_their_own(script, tmp_path, capsys):
+    row = {"id": "own-1", "text": "Turla in May\nThe group ran mimikatz and used T1102.\n"}
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join([json.dumps(row), json.dumps(row | {"id": "own-2"})]))
+    assert script.main(["--rows", str(file), "--show", "--around", "5"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("own-1\t13:")
+    assert "title: Turla in May" in printed.out
+    assert printed.err == "1 of 1 claims drawn\n"  # the same text is read once
+
+
+def test_a_corpus_or_rows_must_be_named(script, capsys):
+    with pytest.raises(SystemExit):
+        script.main([])
+    assert "--rows" in capsys.readouterr().err
