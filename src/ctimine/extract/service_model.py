@@ -254,6 +254,7 @@ def _read(text: str) -> Iterator[Token]:
         begins = kind == "mark" and form in ".?!|:"
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def _word(form: str, *, begins: bool) -> Token:
     folded = stem(form)
     names = word_classes().get(folded, ())

@@ -83,13 +83,16 @@ _WORN: Final = re.compile(
 _ADDRESS: Final = re.compile(r"(?:'s|’s)? (?:IPs?|IP address(?:es)?|nameservers?|DNS)\b")
 _MEANS: Final = re.compile(
     # before a service's name: it is the way or the place, whatever word follows
-    r"\b(?:to|into|via|through|over|on|by|using|with|hijack\w*|receiv\w+|sent|sends|got|malicious|"
+    r"\b(?:to|into|via|through|over|on|by|using|with|hijack\w*|receiv\w+|sent|sends|got|"
+    r"malicious|"
     r"spear-phishing) (?:an? |the |its |their |public )*$",
     re.IGNORECASE,
 )
 _TARGET: Final = re.compile(
     # after a service's name: it is what the victim has, or where an address lies
-    r"(?:,? (?:and|or) [A-Z]\w+)?(?:'s|’s)? (?:messages?|chats?|conversations?|histor(?:y|ies)|"
+    r"(?:,? (?:and|or) [A-Z]\w+)?(?:'s|’s)?(?: [Dd]esktop)?(?: message)? (?:messages?|personas?|"
+    r"[Pp]hishing|accounts? of|"
+    r"chats?|conversations?|histor(?:y|ies)|"
     r"[Dd]ata(?:bases?)?|activit\w+|calls|notifications|app(?:lication)? (?:was|is)|backups?|"
     r"contacts?|sessions?|credentials?|passwords?|users?|customers?|"
     r"cookies|wallets?|logins?|employees|groups? chats?|"
@@ -100,6 +103,7 @@ _ON_X: Final = re.compile(
     r"Reddit|"
     r"Mastodon|LinkedIn|Telegram|YouTube|Bluesky|Discord)(?:,| and| or|, and|, or) )$"
 )
+_ON_MEDIUM: Final = re.compile(r"\b(?:on|to|from|via) $")
 _X_ACCOUNT: Final = re.compile(
     r" (?:accounts?|posts?|profiles?|handles?|users?|feed|timeline|\((?:formerly|ex-)?)"
 )
@@ -172,6 +176,7 @@ _PLAINEST: Final = {
 _ENOUGH: Final = 0.42
 """Probability of abuse that a sentence needs; chosen on writers that the model had not seen."""
 _ENOUGH_WITH_RULE: Final = 0.38
+_ENOUGH_RULE_ALONE: Final = 0.6
 _ENOUGH_UNNAMED: Final = 0.75
 """What is needed where no service is named, or nobody and nothing that could abuse it."""
 _SIGNS_OF_ABUSE: Final = frozenset(
@@ -186,7 +191,8 @@ _WEBHOOK: Final = re.compile(
     re.IGNORECASE,
 )
 _ORDERS_READER: Final = re.compile(
-    r"^\W*(?:(?:[A-Z][\w ]{2,25}|\d+)[.:)] )?(?:Block|Monitor|Watch|Look|Hunt|Consider|Review|"
+    r"^\W*(?:(?:[A-Z][\w ]{2,25}|\d+)[.:)] )?(?:Block|Run (?:periodic )?hunts|Monitor|Watch|"
+    r"Look|Hunt|Consider|Review|"
     r"Restrict|"
     r"Deny|Alert|Limit|Do not|Don[’']t|Teach|Train|Ensure|Enable|Disable|Follow|Join|Subscribe|"
     r"Please|"
@@ -207,8 +213,28 @@ _LEDGER_USE: Final = re.compile(
     re.IGNORECASE,
 )
 _BLOG: Final = re.compile(
-    r"\b(?:blogs?|posts?|articles?|feeds?|profiles?|pages)\b|wordpress(?:\.|\[\.\])com",
+    r"\b(?:blogs?|posts?|articles?|feeds?|profiles?)\b|wordpress(?:\.|\[\.\])com",
     re.IGNORECASE,
+)
+_MODEL_USE: Final = re.compile(
+    r"\b(?:APIs?|keys?|assistants?|endpoints?|relay\w*|C2|C&C)\b", re.IGNORECASE
+)
+_MAILBOXES: Final = frozenset(
+    {"gmail", "yahoo-mail", "protonmail", "yandex-mail", "tutanota", "mailru"}
+)
+_MAIL_USE: Final = re.compile(
+    r"\b(?:C2|C&C|command\w*|drafts?|APIs?|exfiltrat\w*|tasks?|instructions?|orders?|replies|"
+    r"jobs|loot)\b",
+    re.IGNORECASE,
+)
+"""Anybody mails from such a box; a mail that carries orders or loot is another thing."""
+_TELLS: Final = re.compile(
+    # after a service's name: it is the firm that says or does something
+    r"(?:'s|’s)? (?:reports? (?!to )|reported|reporting|publish\w*|updates (?:its|on|malicious)|"
+    r"announc\w*|"
+    r"emphasi\w*|disrupt\w*|document(?:s|ed) |said|says|warn\w*|suspend\w*|disclos\w*|"
+    r"confirm\w*|took down|"
+    r"banned|has removed|removed)",
 )
 _OTHER_APPS: Final = re.compile(
     # before a service's name: one of many programs that are offered, raided or copied
@@ -482,7 +508,9 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
     abuse, likely = judge(seen)
     ruled = _by_rule(near, {kind for _, _, kind in kinds}, named=bool(named))
     needed = _ENOUGH if named and seen & _SIGNS_OF_ABUSE else _ENOUGH_UNNAMED
-    if abuse < (_ENOUGH_WITH_RULE if ruled else needed):
+    if ruled:
+        needed = _ENOUGH_WITH_RULE if named else _ENOUGH_RULE_ALONE
+    if abuse < needed:
         return None
     if not named and (ruled is None or not _GENERIC_OF.get(ruled.technique, _GENERIC).search(near)):
         return None
@@ -513,7 +541,11 @@ def _is_used(sentence: str, start: int, end: int, key: str) -> bool:
         return False
     if key == "wordpress" and not _BLOG.search(sentence[max(0, start - 40) : end + 40]):
         return False  # a programme that runs on many servers; only its hosted blogs are a service
-    if _OTHER_APPS.search(before):
+    if kind == "ai-api" and not _MODEL_USE.search(sentence[max(0, start - 40) : end + 40]):
+        return False  # the firm speaks, or its model is used as anybody does
+    if key in _MAILBOXES and not _MAIL_USE.search(sentence):
+        return False
+    if _OTHER_APPS.search(before) or _TELLS.match(sentence, end):
         return False
     if _WORN.search(before) or _SET_ASIDE.search(before) or _ADDRESS.match(sentence, end):
         return False
@@ -620,6 +652,8 @@ def _names() -> tuple[AhoCorasick, list[tuple[str, bool]]]:
 def _bounded(text: str, start: int, end: int, *, is_host: bool) -> bool:
     """Whether a name or host stands by itself: no letter, no longer host, no mail address."""
     before = text[start - 1 : start]
+    if text[max(0, start - 3) : start] == "[@]":
+        return False
     if before.isalnum() or before in {"_", "@", "$", "%"} or (is_host and before == "-"):
         return False
     after = text[end : end + 7]
@@ -634,6 +668,8 @@ def _bounded(text: str, start: int, end: int, *, is_host: bool) -> bool:
 def _has_context(text: str, start: int, end: int) -> bool:
     """Whether an ordinary word such as "Box" is meant as a service here."""
     before, after = text[max(0, start - 60) : start], text[end : end + 40]
+    if text[start:end] == "Medium":  # of confidence, of severity
+        return bool(_SERVICE_NOUN.match(after) or _ON_MEDIUM.search(before))
     if text[start:end] == "X":
         return bool(_ON_X.search(before) or _X_ACCOUNT.match(after))
     if _SERVICE_NOUN.match(after) or _NAMED_BESIDE.search(before) or _NAMED_AFTER.match(after):
