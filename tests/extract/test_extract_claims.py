@@ -571,3 +571,16 @@ def test_in_a_row_of_abuse_the_services_named_are_the_ways_but_for_the_source():
                 Block("table_cell", start, start + len(words), table=1, row=line, column=column)
             )
     assert ways(text, tuple(blocks)) == {("T1102", "pastebin"), ("T1102", "github")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"The wave is reminiscent of one in which {APT28} used [[b:T1566.001|mail with a file]].",
+        f"Figure 2: {APT28} sends [[b:T1566.001|mail with a file]].",
+        f"The domain of {APT28} was linked to [[b:T1566.001|mail with a file]].",
+    ],
+)
+def test_what_a_sentence_only_compares_or_captions_is_not_told_of_its_subject(text):
+    assert uses(text, title="APT28") == set()
+    assert uses(f"{APT28} sent [[b:T1566.001|mail with a file]].") == {"G0007 T1566.001 reported"}

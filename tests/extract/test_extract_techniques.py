@@ -163,3 +163,14 @@ def test_a_short_form_beside_the_id_or_the_name_says_nothing_more():
 
 def test_a_short_form_leaves_its_verb_to_tell_who_does_it():
     assert [m.quote for m in found("APT28 planted web shells.")] == ["web shells"]
+
+
+def test_a_short_form_in_the_title_of_another_page_is_no_mention():
+    linked = "They sent [phishing emails](https://a.example/one) to banks."
+    assert [m.concept for m in found(linked)] == ["T1566"]
+    titles = (
+        "They wrote [how the old crew of the town used phishing](https://a.example/one) once.",
+        'They wrote [it](https://a.example/one "The old crew used phishing in May") once.',
+    )
+    for text in titles:
+        assert [m for m in found(text) if m.rule == "short-form"] == []

@@ -22,6 +22,7 @@ from ctimine.extract.passages import LONGEST_HEADING, Layout, Row
 from ctimine.extract.rows import Rows
 from ctimine.extract.rules import least_described, scores
 from ctimine.extract.services import services_in
+from ctimine.extract.shortforms import RULE as SHORT_FORM
 from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
 
@@ -140,6 +141,17 @@ _DISOWNED: Final = re.compile(
     re.IGNORECASE,
 )
 """Words right before an actor who is said to have no part in the entry."""
+_BESIDE: Final = re.compile(
+    r"\b(?:reminiscent of|similar(?:ity|ities)? (?:to|with|between)|resembl\w+|in common with|"
+    r"overlaps? (?:with|between|in)|overlapp\w+|compared (?:to|with)|"
+    r"(?:been|was|were|publicly) linked to|attributes? \w+ to|"
+    r"(?:in|see|read) our (?:[\w-]+ ){0,3}(?:blogs?|reports?|posts?|article)\b|"
+    r"took (?:an? )?(?:\w+ ){0,2}break)\b"
+    r"|^\W*(?:Figure|Fig\.?|Image|Table) \d+\W",
+    re.IGNORECASE,
+)
+"""Sentences that compare, attribute, point elsewhere or caption a picture: what they describe is
+not told of their subject."""
 _LONGEST_ENTRY: Final = 1500  # characters
 _TELLS: Final = re.compile(
     r"^[\W_]*(?:[Aa]ccording to\b|[Aa]s (?:noted|reported|described|documented) (?:by|in)\b|"
@@ -299,6 +311,9 @@ class _Finder:
                 self.tools.add((self.about.cluster(subject.thing), thing.key))
 
     def _subjects(self, index: int, sentence: Sentence, target: Thing) -> list[Subject]:
+        weak = target.basis == "behaviour" or target.rule == SHORT_FORM
+        if weak and _BESIDE.search(sentence.text):
+            return []
         agents = sentence.agents_of(target)
         if not agents and target.stance in _ASIDE:
             return []

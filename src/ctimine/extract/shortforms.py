@@ -57,6 +57,7 @@ _IDLE: Final = re.compile(
     r"organi[sz]ation|team|environment)\b|\b(?:learn|read) more\b|"
     r"\b(?:we|you|researchers|analysts) (?:\w+ly )?(?:used?|ran|run|can|need|executed|"
     r"launched|relied)\b|\b(?:e\.g\.|for example|for instance)|\?\s*$|\bhow to\b|"
+    r"\beverything from\b|"
     r"\b(?:commonly|often|frequently|typically|widely) (?:used|employed|seen|abused|leveraged) "
     r"(?:in|by|for)\b|"
     r"\bif (?:you|the|a|an)\b|\b(?:handling|response|guidance|action)s?:|"
@@ -139,6 +140,15 @@ def _noun(match: re.Match[str]) -> int:
     return match.start() + len(first) + 1
 
 
+def _in_title_of_link(text: str, start: int, end: int) -> bool:
+    """Whether the words are part of a longer title of another page, ``[…](…)`` or ``(… "…")``."""
+    opened, closed = text.rfind("[", max(0, start - 200), start), text.find("](", end, end + 200)
+    if opened >= 0 and closed >= 0 and "]" not in text[opened:closed]:
+        return closed - opened > end - start + 25
+    tail = text.find('")', end, end + 200)
+    return tail >= 0 and bool(re.search(r'\]\(\S+ "[^"\n]*$', text[max(0, start - 400) : tail]))
+
+
 def _in_sentence(
     report: Report,
     catalogue: Catalogue,
@@ -160,7 +170,7 @@ def _in_sentence(
             if form.needs_verb and not _DOES.search(words, 0, match.start()):
                 continue
             a, b = start + _noun(match), start + match.end()
-            if is_address(report.text, a, b):
+            if is_address(report.text, a, b) or _in_title_of_link(report.text, a, b):
                 continue
             mention = Mention(
                 report.id,
