@@ -428,7 +428,10 @@ def _inside(element: Any) -> str:
     for child in element:
         for inner in child.iter():
             if isinstance(inner.tag, str):
-                inner.tag = inner.tag.rpartition("}")[2]
+                try:
+                    inner.tag = inner.tag.rpartition("}")[2]
+                except ValueError:  # libxml2 lets names such as ":" pass, lxml does not
+                    inner.tag = "span"
         text = etree.tostring(child, encoding="unicode", method="html")
         parts.append(re.sub(r'\sxmlns(?::[\w.-]{1,40})?="[^"]*"', "", text))
     return "".join(parts)[:MAX_FIELD].strip()
