@@ -157,12 +157,16 @@ def _in_sentence(
     places: Sequence[tuple[int, int, str]],
 ) -> Iterator[Mention]:
     words = report.text[start:end]
-    open_forms = _gate().open(words)
-    if not open_forms or _IDLE.search(words):
+    matching = [
+        form
+        for form in map(short_forms().__getitem__, _gate().open(words))
+        if form.pattern.search(words)
+    ]
+    if not matching or _IDLE.search(words):
         return
     said = {family for a, b, family in places if a < end and start < b}
     found: dict[str, Mention] = {}
-    for form in map(short_forms().__getitem__, open_forms):
+    for form in matching:
         concept = catalogue.resolve(form.technique)
         if concept is None or concept.id.partition(".")[0] in said:
             continue
