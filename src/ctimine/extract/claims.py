@@ -147,11 +147,15 @@ _BESIDE: Final = re.compile(
     r"(?:been|was|were|publicly) linked to|attributes? \w+ to|"
     r"(?:in|see|read) our (?:[\w-]+ ){0,3}(?:blogs?|reports?|posts?|article)\b|"
     r"took (?:an? )?(?:\w+ ){0,2}break)\b"
-    r"|^\W*(?:Figure|Fig\.?|Image|Table) \d+\W",
+    r"|^\W*(?:Figure|Fig\.?|Image|Table) \d+[.:*]",
     re.IGNORECASE,
 )
 """Sentences that compare, attribute, point elsewhere or caption a picture: what they describe is
 not told of their subject."""
+_LIKEWISE: Final = re.compile(
+    r"^\W*(?:[\w /]{2,30}: )?(?:similar|compared) to [^,]{3,80}, ", re.IGNORECASE
+)
+"""A comparison ahead of what a sentence tells."""
 _LONGEST_ENTRY: Final = 1500  # characters
 _TELLS: Final = re.compile(
     r"^[\W_]*(?:[Aa]ccording to\b|[Aa]s (?:noted|reported|described|documented) (?:by|in)\b|"
@@ -312,7 +316,7 @@ class _Finder:
 
     def _subjects(self, index: int, sentence: Sentence, target: Thing) -> list[Subject]:
         weak = target.basis == "behaviour" or target.rule == SHORT_FORM
-        if weak and _BESIDE.search(sentence.text):
+        if weak and _BESIDE.search(_LIKEWISE.sub("", sentence.text)):
             return []
         agents = sentence.agents_of(target)
         if not agents and target.stance in _ASIDE:

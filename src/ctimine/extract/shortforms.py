@@ -142,11 +142,14 @@ def _noun(match: re.Match[str]) -> int:
 
 def _in_title_of_link(text: str, start: int, end: int) -> bool:
     """Whether the words are part of a longer title of another page, ``[…](…)`` or ``(… "…")``."""
-    opened, closed = text.rfind("[", max(0, start - 200), start), text.find("](", end, end + 200)
-    if opened >= 0 and closed >= 0 and "]" not in text[opened:closed]:
+    line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    line_start = max(line_start, start - 400)
+    line_end = min(line_end if line_end >= 0 else len(text), end + 200)
+    opened, closed = text.rfind("[", line_start, start), text.find("](", end, line_end)
+    if opened >= 0 and closed >= 0 and not re.search(r"[\[\]]", text[opened + 1 : closed]):
         return closed - opened > end - start + 25
-    tail = text.find('")', end, end + 200)
-    return tail >= 0 and bool(re.search(r'\]\(\S+ "[^"\n]*$', text[max(0, start - 400) : tail]))
+    tail = text.find('")', end, line_end)
+    return tail >= 0 and bool(re.search(r'\]\(\S+ "[^"]*$', text[line_start:tail]))
 
 
 def _in_sentence(
