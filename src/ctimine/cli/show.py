@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ctimine.attack import Catalogue
-    from ctimine.graph import Answer
+    from ctimine.graph import Answer, ServiceUse
     from ctimine.mine import Run
 
 PLAIN_WIDTH = 120
@@ -58,6 +58,35 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
     else:
         console.print("No report says that anybody uses it.")
     _show_cited(console, answers, catalogue)
+
+
+def show_services(console: Console, uses: Sequence[ServiceUse]) -> None:
+    """Print who uses which web service for what: one row a service, user and technique."""
+    if not uses:
+        console.print("No report says that anybody uses a web service.")
+        return
+    table = Table(title="Web services that are used", show_lines=True, expand=True)
+    table.add_column("Service", no_wrap=True)
+    table.add_column("Used by", ratio=2)
+    table.add_column("For", ratio=2)
+    table.add_column("Stance", no_wrap=True)
+    table.add_column("Score", justify="right", no_wrap=True)
+    table.add_column("Report, date, sentence", ratio=7)
+    for use in uses:
+        report = use.reports[0]
+        more = len(use.claims) - 1
+        also = f" [dim](+{more} more)[/]" if more else ""
+        date = report.published[:10] or "no date"
+        where = f"[italic]{escape(report.title or report.item)}[/], {date}{also}"
+        table.add_row(
+            escape(use.service_name),
+            escape(use.name),
+            f"{use.technique} {escape(use.role or use.technique_name)}",
+            f"[{STANCE_STYLE.get(use.stance, 'dim')}]{use.stance}[/]",
+            f"{use.score:.2f}",
+            f"{where}\n“{escape(' '.join(use.claims[0].quote.split()))}”",
+        )
+    console.print(table)
 
 
 def _show_cited(console: Console, answers: Sequence[Answer], catalogue: Catalogue) -> None:

@@ -176,14 +176,14 @@ _PLAINEST: Final = {
 _ENOUGH: Final = 0.42
 """Probability of abuse that a sentence needs; chosen on writers that the model had not seen."""
 _ENOUGH_WITH_RULE: Final = 0.38
-_ENOUGH_RULE_ALONE: Final = 0.6
+_ENOUGH_RULE_ALONE: Final = 0.4
 _ENOUGH_UNNAMED: Final = 0.75
 """What is needed where no service is named, or nobody and nothing that could abuse it."""
 _SIGNS_OF_ABUSE: Final = frozenset(
     {"c:intruder", "c:malware", "c:campaign", "c:bad", "c:payload"}
     | {"c:stolen", "c:control", "c:drop", "c:order"}
 )
-_SURE: Final = 0.5
+_SURE: Final = 0.65
 _UNCLEAR: Final = 0.35
 _LONG: Final = 800
 _WEBHOOK: Final = re.compile(
@@ -531,6 +531,16 @@ def kinds_of(sentence: str) -> list[tuple[int, int, str]]:
         for a, b, key in services_in(sentence)
         if _is_used(sentence, a, b, key)
     ]
+
+
+def used_services(sentence: str) -> tuple[str, ...]:
+    """Keys of the services that a sentence may say are used, in order.
+
+    >>> used_services("It posed as Dropbox and sent its loot to Box and OneDrive accounts.")
+    ('box', 'onedrive')
+    """
+    found = (key for a, b, key in services_in(sentence) if _is_used(sentence, a, b, key))
+    return tuple(dict.fromkeys(found))
 
 
 def _is_used(sentence: str, start: int, end: int, key: str) -> bool:

@@ -14,10 +14,12 @@ from ctimine.graph.questions import (
     what_uses,
     who_uses,
 )
+from ctimine.graph.services import ServiceUse, services_used
 
 __all__ = [
     "Answer",
     "Copy",
+    "ServiceUse",
     "build_graph",
     "combined_score",
     "find_claims",
@@ -26,6 +28,7 @@ __all__ = [
     "fold_results",
     "merge_graphs",
     "report_of",
+    "services_used",
     "supporting_reports",
     "what_does",
     "what_uses",
