@@ -62,7 +62,19 @@ def test_the_newest_release_is_fetched_verified_and_used_by_mine(mitre, tmp_path
     listed = mitre.run("-m", "ctimine", "attack", "versions", folder=tmp_path)
     assert listed.stdout.split()[-1] == "99.1"
     (tmp_path / "r.md").write_text("# R\n\nGrey Owl used Owl Post by enterprise (T9901).\n")
-    words = ("r.md", "--attack", "99.1", "--technique", "T9901", "--out", "o", "--workers", "0")
+    words = (
+        "r.md",
+        "--attack",
+        "99.1",
+        "--technique",
+        "T9901",
+        "--out",
+        "o",
+        "--workers",
+        "0",
+        "--behaviours",
+        "off",
+    )
     mined = mitre.run("-m", "ctimine", "mine", *words, folder=tmp_path)
     assert mined.returncode == 0, mined.stderr
     assert "Grey Owl" in mined.stdout
@@ -79,10 +91,30 @@ def test_domains_add_up_and_the_official_files_can_be_kept(mitre, tmp_path):
     assert not mitre.asked("index.json")
     (tmp_path / "r.md").write_text("# R\n\nGrey Owl used T9903.\n")
     for technique in ("T9902", "T9903"):
-        words = ("r.md", "--attack", "99.1", "--technique", technique, "--workers", "0")
+        words = (
+            "r.md",
+            "--attack",
+            "99.1",
+            "--technique",
+            technique,
+            "--workers",
+            "0",
+            "--behaviours",
+            "off",
+        )
         assert mitre.run("-m", "ctimine", "mine", *words, folder=tmp_path).returncode == 0
     # Who keeps the file may mine with it, without a cache.
-    words = ("r.md", "--attack", f"kept/{names[0]}", "--technique", "T9903", "--workers", "0")
+    words = (
+        "r.md",
+        "--attack",
+        f"kept/{names[0]}",
+        "--technique",
+        "T9903",
+        "--workers",
+        "0",
+        "--behaviours",
+        "off",
+    )
     empty = {"CTIMINE_CACHE": str(tmp_path / "empty")}
     assert mitre.run("-m", "ctimine", "mine", *words, folder=tmp_path, **empty).returncode == 0
 

@@ -51,13 +51,15 @@ def test_what_is_fetched_can_be_mined_and_is_not_fetched_again(ctimine, internet
         "1 fetched, 0 not modified, 0 skipped, 0 failed",
     ]
     assert "0 fetched, 1 not modified" in ctimine(*fetch).stdout
-    mined = ctimine("mine", "--archive", "a", "--technique", "T1102", "--workers", "0")
+    mined = ctimine(
+        "mine", "--archive", "a", "--technique", "T1102", "--workers", "0", "--behaviours", "off"
+    )
     assert mined.returncode == 0
     assert "Turla" in mined.stdout
 
 
 def test_fetching_and_mining_are_one_command_too(ctimine, internet):
-    words = ("--source", "raven", "--sources", "mine.toml", "--workers", "0")
+    words = ("--source", "raven", "--sources", "mine.toml", "--workers", "0", "--behaviours", "off")
     mined = ctimine("mine", *words, "--archive", "a", "--technique", "T1102.001")
     assert mined.returncode == 0, mined.stderr
     assert "Turla" in mined.stdout
