@@ -61,13 +61,13 @@ _IDLE: Final = re.compile(
     r"\b(?:commonly|often|frequently|typically|widely) (?:used|employed|seen|abused|leveraged) "
     r"(?:in|by|for)\b|"
     r"\bif (?:you|the|a|an)\b|\b(?:handling|response|guidance|action)s?:|"
-    r"^\W*(?:Figure|Image) \d|!\[",
+    r"^\W*(?:Fig(?:ure)?\.?|Image)[ :]|!\[",
     re.IGNORECASE,
 )
 """Sentences that define, advise, advertise, caption a picture, or speak of everybody."""
 _NO_VERB: Final = re.compile(
     r"[A-Z]|(?:lsass|phish|spear|voice|vishing|powershell|reflective|lateral|scheduled|password|"
-    r"pass|strategic|watering|drive|web|website|kerberoast|push|mfa|dll|uac|wmi|com)",
+    r"pass|strategic|supply|malspam|watering|drive|web|website|kerberoast|push|mfa|dll|uac|wmi|com)",
 )
 """First words of a form that are no verb."""
 _LONGEST: Final = 700
