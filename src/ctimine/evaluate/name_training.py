@@ -332,6 +332,6 @@ def fit_judge(rows: Sequence[tuple[list[float], str]]) -> tuple[tuple[float, ...
     if set(truths) != set(range(len(KINDS))):
         missing = [KINDS[n] or "neither" for n in range(len(KINDS)) if n not in truths]
         raise EvaluationError(f"no name to learn from: {', '.join(missing)}", subject=REPORTS)
-    model = LogisticRegression(C=0.5, max_iter=3000, fit_intercept=False)
+    model = LogisticRegression(C=0.1, max_iter=3000, fit_intercept=False)
     model.fit(np.array([features for features, _ in rows]), np.array(truths))
     return tuple(tuple(float(value) for value in row) for row in model.coef_)

@@ -114,13 +114,13 @@ _COMMON: Final = frozenset(
 
 _BAND: Final = (
     r"(?:groups?|gangs?|actors?|operators?|hackers?|crews?|apts?|affiliates?|attackers?|"
-    r"collective|hacktivists?|(?:intrusion|activity) sets?|adversar(?:y|ies)|syndicate|personas?|"
+    r"collective|hacktivists?|(?:intrusion|activity) sets?|adversar(?:y|ies)|syndicate|"
     r"cartel|spies|cybercriminals?|threat clusters?|activity clusters?|brokers?)"
 )
 _WARE: Final = (
     r"(?:malware|backdoors?|trojans?|rats?|ransomware|implants?|rootkits?|bootkits?|loaders?|"
     r"downloaders?|droppers?|stealers?|infostealers?|wipers?|worms?|botnets?|bots?|toolkits?|"
-    r"payloads?|samples?|variants?|binar(?:y|ies)|spyware|keyloggers?|exploit kit|encryptors?|"
+    r"payloads?|samples?|variants?|binar(?:y|ies)|spyware|(?:key)?loggers?|exploit kit|encryptors?|"
     r"strains?|web ?shells?|miners?|adware|skimmers?|beacons?|stagers?|families|family|crypters?|"
     r"packers?)"
 )
@@ -159,7 +159,7 @@ _AFTER: Final = {
     ),
     "ware after": re.compile(
         rf"{_MARKS}(?: \([^()]{{1,30}}\))?[ -](?:[\w-]+ ){{0,1}}?{_WARE}\b"
-        rf"(?! (?:gang|group|actors?|"
+        rf"(?! (?:analysis|research|detection|protection|scann\w+|hunting|gang|group|actors?|"
         r"operators|crew|affiliates))",
         _I,
     ),
@@ -281,6 +281,8 @@ class Candidate:
     """The report writes the same word in small letters."""
     within: int = 0
     """Places behind a word of the same sentence: there a capital says something."""
+    spelled_out: bool = False
+    """The report says what its letters stand for: *Client Records System (CRS)*."""
 
 
 def candidates_of(report: Report, taken: Sequence[Mention], nlp: Language) -> list[Candidate]:
@@ -325,7 +327,7 @@ class _Page:
 
 
 _NO_NAME: Final = re.compile(
-    r"[\n/\\|<>{}=\[\]()#]|\w\.\w|  |\d{5}|^[A-Z]{1,3}[- ]?\d{1,4}$|^[\d.,-]+$|^CVE|^T\d{4}"
+    r"[\n/\\|<>{}=\[\]()#]|\w\.\w|  |\d{5}|^[\d.,-]+$|^CVE|^T\d{4}"
     r"|^(?:Operation|Project|Campaign|Event|Rule|Step|Stage|Phase|Chapter|Section|Table|Figure|"
     r"Appendix|Case|Version|Unit|Type|Known|See|Mr|Ms|Dr|Top|Level|Class)\b"
 )
@@ -339,6 +341,8 @@ def _may_be_name(name: str) -> bool:
     if len(folded) < 3 or folded in bystanders() or name.lower() in _COMMON:
         return False
     words = [squash(word).text for word in re.split(r"[\s-]+", name)]
+    if words[-1] in _COMMON:
+        return False
     if any(word in _no_part() for word in words) or len(words) > 4:
         return False
     return not all(word in bystanders() or word in _COMMON for word in words)
@@ -363,10 +367,21 @@ def _weighed(page: _Page, name: str, votes: Counter[str]) -> Candidate:
             found.beside[key] += bool(words.search(before))
         found.listed += _beside_actor(page, start, end)
         found.within += bool(_BEHIND_WORD.search(before))
+        found.spelled_out |= _stands_for(text, start, name)
     return found
 
 
 _BEHIND_WORD: Final = re.compile(r"[a-z,][\"“'‘(*_]* [\"“'‘(*_]*$")
+
+
+def _stands_for(text: str, start: int, name: str) -> bool:
+    """Whether letters in brackets are the initials of the words before."""
+    if not name.isupper() or not name.isalpha() or text[start - 1 : start] != "(":
+        return False
+    words = re.findall(r"[A-Za-z]+", text[max(0, start - 90) : start])[-len(name) :]
+    return "".join(word[0] for word in words).upper() == name
+
+
 _LINK_LEFT: Final = re.compile(r"[,/;(]?\s?(?:and |or |aka )?[\"“*_]*$")
 _LINK_RIGHT: Final = re.compile(r"[\"”*_)]*[,/;(]?\s?(?:and |or |aka )?[\"“*_(]*")
 
@@ -469,8 +484,12 @@ KINDS: Final = ("", "actor", "software")
 class Thresholds:
     """How sure the judge must be, and how sure a mention is called at least."""
 
-    actor: float = 0.5
+    actor: float = 0.6
     software: float = 0.7
+
+
+_NUMBER: Final = re.compile(r"[A-Z]{1,4}[- ]?\d{1,4}")
+"""Numbers of lists and models; those of vendors' schemes are found by ``schemes``."""
 
 
 def verdict(
@@ -485,18 +504,21 @@ def verdict(
     sums = [sum(w * x for w, x in zip(row, seen, strict=True)) for row in weights]
     top = max(sums)
     parts = [math.exp(value - top) for value in sums]
-    actor, software = parts[1] / sum(parts), parts[2] / sum(parts)
+    neither, actor, software = (part / sum(parts) for part in parts)
     beside, votes = found.beside, found.votes
     band = sum(beside[key] for key in _BAND_SIGNS) + found.listed
     band += min(beside["called"], votes["ACTOR"])
     goods = sum(beside[key] for key in _WARE_SIGNS)
-    if found.name.istitle() and " " not in found.name and not found.within:
-        return "", 1 - actor - software  # a word that always begins a sentence
+    plain = found.name.istitle() and " " not in found.name
+    if plain and (found.small or not found.within):
+        return "", neither  # an ordinary word, or one that only begins sentences
+    if found.spelled_out or _NUMBER.fullmatch(found.name):
+        return "", neither
     if actor >= least.actor and band and actor >= software:
         return "actor", actor
     if software >= least.software and goods and votes["MALWARE"] + votes["TOOL"]:
         return "software", software
-    return "", parts[0] / sum(parts)
+    return "", neither
 
 
 def find_new_names(
