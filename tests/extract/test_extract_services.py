@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import runpy
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,58 @@ def test_another_language_abstains():
     assert find_services(report) == ()
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The sample's C2 is at lab7.duckdns[.]org on port 6606.",
+        "Stolen data of a Signal desktop message database went to the C2 server.",
+        "OpenAI published a report about malware that uses models.",
+        "The loader was served by compromised WordPress sites.",
+        "The clipper replaces Bitcoin addresses and reports them to its C2 server.",
+        "There is no sign that the implant used Dropbox for exfiltration.",
+        "Rather than Telegram, the backdoor has a server of its own for commands.",
+        "The indicators of this loader are [on Pastebin](https://pastebin.com/AbCd).",
+        "The group's severity is Medium: a malware family with C2 servers.",
+    ],
+)
+def test_names_that_stand_near_malware_are_no_abuse(sentence):
+    assert role_of(sentence) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("It posts on X and in a Box folder.", ["twitter", "box"]),
+        ("Box the evidence; Purple Teams gathered steam.", []),
+        ("Confidence: Medium. A Medium article.", ["medium"]),
+        ("rclone copied it to mega, not to C:\\ICQ\\Shared.", ["mega"]),
+        (
+            "A link [here](https://github.com/example/x) and hxxps://github[.]com/example.",
+            ["github"],
+        ),
+    ],
+)
+def test_ordinary_words_are_services_only_where_they_are_meant(text, keys):
+    assert [key for _, _, key in services_in(text)] == keys
+
+
+def test_a_find_carries_its_rule_and_the_probability_of_the_model():
+    text = (
+        "Where to call home is what the implant learns from the biography on an Instagram account."
+    )
+    technique, service = find_services(Report("r", "s", "i", text))
+    assert technique.rule.startswith("service-")
+    assert 0.3 < technique.score < 1
+    assert service.concept == "instagram"
+
+
+@pytest.mark.parametrize("unit", ["The implant reads Slack and Pastebin for commands, ", "a.b.c. "])
+def test_a_sentence_without_end_takes_no_time_out_of_proportion(unit):
+    started = time.process_time()
+    find_services(Report("r", "s", "i", unit * (200_000 // len(unit)), language="en"))
+    assert time.process_time() - started < 10
+
+
 @pytest.mark.data
 def test_roles_of_the_knowledge_bases_own_examples():
     data = os.environ.get("CTIMINE_DATA")
@@ -117,9 +170,14 @@ def test_roles_of_the_knowledge_bases_own_examples():
 
 SETS = Path(__file__).resolve().parents[2] / "corpora" / "services"
 FLOORS = {
-    # measured once when they were pinned; they can only rise
-    "development.jsonl": ("fc1d3b4d2f2f862c", {"precision": 0.95, "recall": 0.88}),
-    "unopened.jsonl": ("dd64281103088c58", {"precision": 0.88, "recall": 0.58}),
+    # measured once when they were pinned; they can only rise. The model is trained on the first two;
+    # the third was written apart, opened once, after the last change, and nothing was tuned on it.
+    "development.jsonl": ("fc1d3b4d2f2f862c", {"precision": 0.99, "recall": 0.98}),
+    "unopened.jsonl": ("dd64281103088c58", {"precision": 0.99, "recall": 0.96}),
+    "unopened_2.jsonl": (
+        "ffcace5ef2d6a82a",
+        {"precision": 0.915, "recall": 0.89, "role precision": 0.835, "role recall": 0.815},
+    ),
 }
 
 
