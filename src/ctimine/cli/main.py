@@ -61,6 +61,9 @@ def mine_command(
     technique: Annotated[
         str, typer.Option(help="Print and export this technique and its sub-techniques only.")
     ] = "",
+    services: Annotated[
+        bool, typer.Option("--services", help="Print who uses which web service for what.")
+    ] = False,
     archive: Annotated[
         Path | None, typer.Option(help="Also mine what this archive file holds.")
     ] = None,
@@ -93,9 +96,9 @@ def mine_command(
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
     from ctimine.attack import load_attack
-    from ctimine.cli.show import console_for, show_account, show_answers
+    from ctimine.cli.show import console_for, show_account, show_answers, show_services
     from ctimine.export import write_all
-    from ctimine.graph import who_uses
+    from ctimine.graph import services_used, who_uses
     from ctimine.mine import mine, sample_corpus
 
     console = console_for(quiet=quiet)
@@ -134,6 +137,8 @@ def mine_command(
     )
     if technique:
         show_answers(console, who_uses(run.graph, technique.upper()), catalogue)
+    if services:
+        show_services(console, services_used(run.graph, technique=technique.upper()))
     show_account(console, run)
     console.print(f"Written to {out}: {', '.join(path.name for path in written)}")
     if run.failed:
