@@ -145,10 +145,10 @@ def speed(texts: list[str]) -> None:
         read += sum(b - a for a, b in spans)
     print(f"read by the model: {read / sum(map(len, texts)):.3f} of the text")
     for names in ("listed", "all"):
-        extract(reports[0], CATALOGUE, names=names)
+        extract(reports[0], CATALOGUE, names=names, behaviours=None)
         began = time.process_time()
         for report in reports:
-            extract(report, CATALOGUE, names=names)
+            extract(report, CATALOGUE, names=names, behaviours=None)
         print(f"extract(names={names!r}): {size / (time.process_time() - began):.2f} MB/s")
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at most")
 

@@ -348,12 +348,18 @@ def _may_be_name(name: str) -> bool:
     return not all(word in bystanders() or word in _COMMON for word in words)
 
 
+_EDGE: Final = re.compile(r"(?<![\w./\\@#$%-])")
+_GOES_ON: Final = re.compile(r"[\w@]|\.\w|-\d")
+
+
 def _weighed(page: _Page, name: str, votes: Counter[str]) -> Candidate:
     text = page.text
-    pattern = rf"(?<![\w./\\@#$%-]){re.escape(name)}(?![\w@]|\.\w|-\d)"
     found = Candidate(name, [], 0, votes, Counter(), small=name.lower() in page.small)
-    for match in re.finditer(pattern, text):
-        start, end = match.span()
+    end = 0
+    while (start := text.find(name, end)) >= 0:
+        end = start + len(name)
+        if not _EDGE.match(text, start) or _GOES_ON.match(text, end):
+            continue
         if page.mask.find(1, start, end) >= 0 or is_address(text, start, end):
             continue
         found.places.append((start, end))
