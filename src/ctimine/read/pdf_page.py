@@ -253,13 +253,13 @@ class _Characters:
         self.drawn = drawn
         self.width, self.height = size
         self.runs: dict[int, _Run] = {}
+        self.faces: dict[int, tuple[bool, bool]] = {}
+        self.color = tuple(ctypes.c_uint() for _ in range(4))
         self.boxes = (pdfium.FS_RECTF(), pdfium.FS_RECTF())
         self.name = ctypes.create_string_buffer(256)
 
     def words(self) -> tuple[list[Word], int]:
-        get = pdfium.FPDFText_GetUnicode
-        raw = self.raw
-        codes = [get(raw, at) for at in range(min(_count(raw), MAX_CHARACTERS))]
+        codes = _codes(self.raw, min(_count(self.raw), MAX_CHARACTERS))
         words: list[Word] = []
         hidden = 0
         line = start = 0
@@ -308,21 +308,31 @@ class _Characters:
         return run
 
     def _new_run(self, at: int, thing: Any) -> _Run:
-        flags = ctypes.c_int()
-        size = pdfium.FPDFText_GetFontInfo(self.raw, at, self.name, 256, flags)
-        weight = pdfium.FPDFText_GetFontWeight(self.raw, at)
-        bold, mono = _face(self.name.value if size else b"", flags.value, weight)
+        bold, mono = self._face_at(at, thing)
         mode = pdfium.FPDFTextObj_GetTextRenderMode(thing) if thing else 0
         if mode in {pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP}:
             return _Run(bold, mono, unseen=not self.drawn.scanned())
         if mode not in {pdfium.FPDF_TEXTRENDERMODE_FILL, pdfium.FPDF_TEXTRENDERMODE_FILL_CLIP}:
             return _Run(bold, mono)
-        parts = [ctypes.c_uint() for _ in range(4)]
-        if not pdfium.FPDFText_GetFillColor(self.raw, at, *parts):
+        red, green, blue, alpha = self.color
+        if not pdfium.FPDFText_GetFillColor(self.raw, at, red, green, blue, alpha):
             return _Run(bold, mono)
-        red, green, blue, alpha = (part.value for part in parts)
-        white = min(red, green, blue) >= _WHITE
-        return _Run(bold, mono, unseen=alpha < 8, white=white)
+        white = min(red.value, green.value, blue.value) >= _WHITE
+        return _Run(bold, mono, unseen=alpha.value < 8, white=white)
+
+    def _face_at(self, at: int, thing: Any) -> tuple[bool, bool]:
+        """Whether the character is bold, and of one width: asked once a font."""
+        font = pdfium.FPDFTextObj_GetFont(thing) if thing else None
+        key = ctypes.addressof(font.contents) if font else 0
+        face = self.faces.get(key)
+        if face is None:
+            flags = ctypes.c_int()
+            size = pdfium.FPDFText_GetFontInfo(self.raw, at, self.name, 256, flags)
+            weight = pdfium.FPDFText_GetFontWeight(self.raw, at)
+            face = _face(self.name.value if size else b"", flags.value, weight)
+            if key:
+                self.faces[key] = face
+        return face
 
     def _is_hidden(self, run: _Run, word: Word) -> bool:
         if run.unseen:
@@ -343,12 +353,29 @@ def _face(font: bytes, flags: int, weight: int) -> tuple[bool, bool]:
     return bold, bool(flags & _FIXED_PITCH) or bool(_MONO.search(name))
 
 
+def _codes(raw: Any, count: int) -> list[int]:
+    """The code of each character, by its place.
+
+    One call gives them all, but leaves out what has no code and writes one beyond U+FFFF as two;
+    only where the number shows that neither happened do its places agree.
+    """
+    buffer = (ctypes.c_ushort * (count + 1))()
+    written = pdfium.FPDFText_GetText(raw, 0, count, buffer) - 1
+    codes = list(buffer[:count])
+    if written == count and not any(0xD800 <= code < 0xE000 for code in codes):
+        return codes
+    get = pdfium.FPDFText_GetUnicode
+    return [get(raw, at) for at in range(count)]
+
+
 def _count(raw: Any) -> int:
     return max(int(pdfium.FPDFText_CountChars(raw)), 0)
 
 
 def _text(codes: list[int]) -> str:
     text = "".join(map(chr, codes))
+    if text.isascii():
+        return text
     if any(0xD800 <= code < 0xE000 for code in codes):  # halves of a character beyond U+FFFF
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.translate(_LIGATURES)
