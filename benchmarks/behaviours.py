@@ -1,9 +1,11 @@
 """Scores of the behaviour model out of fold, by document, and its speed.
 
-    CTIMINE_DATA=... python benchmarks/behaviours.py prose|closed|speed [--folds 5]
+    CTIMINE_DATA=... python benchmarks/behaviours.py prose|closed|spans|speed [--folds 5]
 
 ``prose``: AnnoCTR train and dev, parents, sentences that write an id masked. ``closed``: TRAM whole
-reports inside their label space. Each fold trains a whole model on the other documents.
+reports inside their label space. Each fold trains a whole model on the other documents. ``--union``
+also scores what the rules for names and services find beside it, as ``extract`` would.
+``spans``: TRAM's single spans, each known to be one of its techniques, folded to parents: which?
 """
 
 from __future__ import annotations
@@ -16,8 +18,17 @@ from pathlib import Path
 
 from ctimine.attack import load_attack
 from ctimine.evaluate import evaluate_rows, read_rows, to_text
-from ctimine.evaluate.training import Material, fit, folds_of, read_material, texts_of
+from ctimine.evaluate.training import (
+    Material,
+    fit,
+    fit_examples,
+    folds_of,
+    read_material,
+    texts_of,
+)
 from ctimine.extract.behaviours import find_behaviours, load_model
+from ctimine.extract.finding import find_mentions
+from ctimine.extract.services import find_services
 
 FOLDER = Path(os.environ["CTIMINE_DATA"]) / "data" / "eval"
 
@@ -52,13 +63,62 @@ def out_of_fold(kind: str, folds: int, seed: int):
     return rows, found
 
 
+def with_rules(rows, found):
+    """What was found together with what the rules find, which score by their own scale."""
+    catalogue = load_attack()
+    return {
+        row.key: (
+            [
+                *found[row.key][0],
+                *(
+                    mention
+                    for mention in (
+                        *find_mentions(row.report, catalogue),
+                        *find_services(row.report),
+                    )
+                    if mention.kind == "technique"
+                ),
+            ],
+            found[row.key][1],
+        )
+        for row in rows
+    }
+
+
+def spans(folds, seed):
+    """Micro and macro F1 of the technique that a span most likely is."""
+    catalogue = load_attack()
+    examples = read_material(FOLDER, ("attack", "tram"), catalogue).examples
+    documents = {row.document for row in read_rows(FOLDER / "tram_docs.jsonl")}
+    own = [n for n, example in enumerate(examples) if example[2] in documents]
+    label = [min(ids).partition(".")[0] if ids else "" for _, ids, _ in examples]
+    space = {label[n] for n in own}
+    place = dict(zip(own, folds_of([examples[n][2] for n in own], folds, seed), strict=True))
+    right, said = [], []
+    for fold in range(folds):
+        train = [n for n in range(len(examples)) if label[n] in space and place.get(n) != fold]
+        held = [n for n in own if place[n] == fold]
+        classify = fit_examples([examples[n] for n in train], catalogue)
+        said += classify([examples[n][0] for n in held])
+        right += [label[n] for n in held]
+    micro = sum(a == b for a, b in zip(right, said, strict=True)) / len(right)
+    each = []
+    for name in sorted(space):
+        hits = sum(a == b == name for a, b in zip(right, said, strict=True))
+        each.append(2 * hits / max(1, right.count(name) + said.count(name)))
+    print(
+        f"{len(right)} spans, {len(space)} techniques: micro F {micro:.3f}, "
+        f"macro F {sum(each) / len(each):.3f}"
+    )
+
+
 def scores(rows, found, threshold, *, level, closed):
     by_report = {row.report.id: found[row.key] for row in rows}
 
     def find(report):
         mentions, named = by_report[report.id]
         least = named[threshold] if isinstance(threshold, str) else threshold
-        return [m for m in mentions if m.score >= least], ()
+        return [m for m in mentions if m.basis != "behaviour" or m.score >= least], ()
 
     return evaluate_rows(rows, level=level, parents=True, closed=closed, mask_ids=True, find=find)
 
@@ -92,13 +152,17 @@ def speed():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["prose", "closed", "speed"])
+    parser.add_argument("what", choices=["prose", "closed", "spans", "speed"])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--union", action="store_true", help="with what the rules find")
     parser.add_argument("--labels", action="store_true", help="print the scores by technique")
     chosen = parser.parse_args()
     if chosen.what == "speed":
         speed()
+        return
+    if chosen.what == "spans":
+        spans(chosen.folds, chosen.seed)
         return
     rows, found = out_of_fold(chosen.what, chosen.folds, chosen.seed)
     closed = chosen.what == "closed"
@@ -106,6 +170,11 @@ def main():
         sentence = line(str(threshold), rows, found, threshold, closed=closed)
         if threshold == "balanced" and chosen.labels:
             print(to_text(sentence, labels=60, errors=0))
+    if chosen.union:
+        print("with the rules for names and services")
+        together = with_rules(rows, found)
+        for threshold in ("high", "balanced", "recall"):
+            line(threshold, rows, together, threshold, closed=closed)
 
 
 if __name__ == "__main__":

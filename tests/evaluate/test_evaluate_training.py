@@ -8,8 +8,9 @@ import random
 
 import pytest
 
+from ctimine.attack import load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate.training import folds_of, train_behaviours
+from ctimine.evaluate.training import fit_examples, folds_of, train_behaviours
 from ctimine.extract.behaviours import Grams, find_behaviours, save_model, words_of
 from ctimine.model import Report
 
@@ -125,3 +126,15 @@ def test_folds_keep_documents_together_and_are_even():
     folds = folds_of(names, 5, 3)
     assert folds[:20] == folds[20:]
     assert sorted(folds[:20]) == sorted(list(range(5)) * 4)
+
+
+def test_examples_alone_tell_which_technique_a_span_is():
+    examples = [
+        (LOUD[name].format(draw, draw), frozenset({name}), draw) for name in LOUD for draw in NAMES
+    ]
+    classify = fit_examples(examples, load_attack())
+    assert classify(["It took screenshots of a desktop.", "It recorded keystrokes."]) == [
+        "T1113",
+        "T1056",
+    ]
+    assert classify([]) == []

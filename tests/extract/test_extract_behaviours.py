@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from importlib import resources
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from ctimine.attack import load_attack
 from ctimine.errors import ExtractError
 from ctimine.extract.behaviours import (
+    GramIndex,
     Grams,
     find_behaviours,
     load_model,
@@ -207,3 +210,23 @@ def test_a_long_report_takes_no_time():
     began = time.process_time()
     find_behaviours(report(text))
     assert time.process_time() - began < 6.0
+
+
+def test_grams_in_bulk_are_those_one_by_one():
+    lines = [
+        "The loader downloads a second stage from hxxps://a.example/x and runs it.",
+        "",
+        "Die Gruppe lädt 3 Dateien; the the the group",
+        f"{'a' * 300} {'b' * 200} was sent to {'b' * 200}",
+        "CVE-2021-44228 (T1190) was used at 10.0.0.1, 10.0.0.1 and 10[.]0[.]0[.]1.",
+        "x",
+    ]
+    words = words_of(lines)
+    hashes = sorted(set().union(*map(Grams().of, words)))[::2]
+    slow = Grams({gram: number for number, gram in enumerate(hashes)})
+    fast = GramIndex(np.array(hashes, np.uint32))
+    for _ in range(2):  # a second time, with words that are known
+        starts, numbers = fast.of(words)
+        found = [numbers[a:b].tolist() for a, b in itertools.pairwise(starts)]
+        assert found == [sorted(slow.of(sentence)) for sentence in words]
+    assert fast.of([])[1].tolist() == []

@@ -21,6 +21,7 @@ from ctimine.attack import Catalogue, load_attack
 from ctimine.errors import EvaluationError
 from ctimine.evaluate.rows import TECHNIQUE_ID, Row, digest, read_rows
 from ctimine.extract.behaviours import (
+    FLOOR,
     PIECE_WEIGHT,
     Grams,
     Linear,
@@ -28,8 +29,8 @@ from ctimine.extract.behaviours import (
     Ranker,
     calibrated,
     candidates,
-    standard,
     stem,
+    terms,
     unit_rows,
     words_of,
 )
@@ -52,8 +53,18 @@ ATTACK_BUNDLE: Final = "../attack/enterprise-attack-18.1.json.gz"
 """The official bundle, from the folder of the sets: only read to train from ATT&CK alone."""
 SEEN_IN: Final = 3
 """Documents that an n-gram must occur in: one that a single text holds could give it away."""
-_KEPT: Final = 4000
+_KEPT: Final = 8000
 _QUIET: Final = 8000
+_MOST_ROWS: Final = 9000
+"""Sentences of the primary reports that are learnt from: the square of it must fit into memory."""
+_RIDGE: Final = 1.0
+_LABEL_TERMS: Final = 0.5
+"""Terms of single techniques count less before they are paid for: most have few examples."""
+_NETS: Final = 3
+_UNITS: Final = 32
+_PASSES: Final = 8
+_GATE_SPREAD: Final = 3.0
+"""The gate's targets: its score is read as a logit."""
 _GATE_LOSS: Final = 0.06
 """Share of the sentences with a technique that the gate may pass over, for speed."""
 
@@ -190,7 +201,10 @@ def fit(
     secondary = material.closed if material.prose else ()
     if not primary:
         raise EvaluationError("no reports to learn from", subject="material")
-    space = _Space(primary, secondary, material.examples, catalogue)
+    documents = {text.document for text in primary}
+    # Examples cut from the very reports that the ranker learns from would look too sure to it.
+    examples = tuple(item for item in material.examples if item[2] not in documents)
+    space = _Space(primary, secondary, examples, catalogue)
     say(f"{len(space.hashes)} n-grams, {len(space.labels)} techniques")
 
     fixed = []
@@ -198,55 +212,37 @@ def fit(
         fixed.append(_block(*_closed_rows(space, secondary, seed), space))
     fixed.append(
         _block(
-            space.rows([text for text, _, _ in material.examples]),
-            [_parents(ids) for _, ids, _ in material.examples],
+            space.rows([text for text, _, _ in examples]),
+            [_parents(ids) for _, ids, _ in examples],
             space,
             strength=0.5,
         )
     )
     say("blocks of other material fitted")
 
-    folds = folds_of([text.document for text in primary], 4, seed)
-    name_grams, name_labels = space.names()
     rows = [space.rows(text.lines) for text in primary]
     marks = [[_parents(ids) for ids in text.techniques] for text in primary]
+    first = _First(primary, rows, marks, space, seed)
+    linear = first.linear(fixed)
+    say("first stage fitted")
 
-    def linear_of(numbers: Sequence[int], gate_floor: float) -> Linear:
-        from scipy import sparse
-
-        flat = [ids for n in numbers for ids in marks[n]]
-        kept = _drawn(flat, seed)
-        stacked = sparse.vstack([rows[n] for n in numbers]).tocsr()[kept]
-        flat = [flat[n] for n in kept]
-        gate = _gate(stacked, flat)
-        blocks = [_block(stacked, flat, space), *fixed]
-        return Linear(
-            hashes=space.hashes,
-            scale=space.scale,
-            weights=sparse.hstack([gate[0], *(block[0] for block in blocks)]).tocsr(),
-            bias=np.concatenate([gate[1], *(block[1] for block in blocks)]).astype(np.float32),
-            blocks=tuple(block[2] for block in blocks),
-            name_grams=name_grams,
-            name_labels=name_labels,
-            labels=len(space.labels),
-            gate_floor=gate_floor,
-        )
-
-    # Out of fold, so that the ranker sees first-stage scores as they are on texts never seen.
+    # Out of document, so that the ranker sees first-stage scores as they are on texts never seen.
+    outside = [first.outside(number) for number in range(len(primary))]
+    loud = np.array([bool(ids) for text in marks for ids in text])
+    gate_floor = float(np.quantile(np.concatenate([gate for gate, _ in outside])[loud], _GATE_LOSS))
     parts: dict[int, tuple[Any, Any, Any]] = {}
-    outside = [[n for n in range(len(primary)) if folds[n] != fold] for fold in range(4)]
-    stages = [linear_of(numbers, -np.inf) for numbers in outside]
-    gates = [
-        stages[folds[n]].score(rows[n])[0][[bool(ids) for ids in marks[n]]]
-        for n in range(len(primary))
-    ]
-    gate_floor = float(np.quantile(np.concatenate(gates), _GATE_LOSS))
     for number, text in enumerate(primary):
-        stage = stages[folds[number]]
-        stage.gate_floor = gate_floor
-        words = words_of(text.lines)
-        parts[number] = candidates(text.lines, words, *stage.score(rows[number]))
-    say("first stage fitted out of fold")
+        gate, own = outside[number]
+        _, blocks, names = linear.score(rows[number])
+        shut = gate < gate_floor
+        for scores in (own, *blocks[1:]):
+            scores[shut] = FLOOR
+        names[shut] = 0.0
+        parts[number] = candidates(
+            text.lines, words_of(text.lines), gate, [own, *blocks[1:]], names
+        )
+    linear.gate_floor = gate_floor
+    say("first stage scored out of document")
     truth = {
         number: np.array(
             [space.labels[label] in marks[number][at] for at, label in zip(*part[:2], strict=True)],
@@ -255,9 +251,11 @@ def fit(
         for number, part in parts.items()
     }
     everything = list(range(len(primary)))
+    folds = folds_of([text.document for text in primary], 4, seed)
     probability = {}
     for fold in range(4):
-        ranker = _ranker(parts, truth, outside[fold], len(space.labels))
+        others = [number for number in everything if folds[number] != fold]
+        ranker = _ranker(parts, truth, others, len(space.labels))
         for number in everything:
             if folds[number] == fold:
                 probability[number] = ranker.probability(parts[number][1], parts[number][2])
@@ -269,7 +267,7 @@ def fit(
     subs, sub_weights, sub_bias = _subs(material, space)
     model = Model(
         labels=space.labels,
-        linear=linear_of(everything, gate_floor),
+        linear=linear,
         ranker=dataclasses.replace(
             _ranker(parts, truth, everything, len(space.labels)), calibration=calibration
         ),
@@ -282,6 +280,25 @@ def fit(
     )
     say(f"thresholds {model.thresholds}")
     return model
+
+
+def fit_examples(
+    examples: Sequence[tuple[str, frozenset[str], str]], catalogue: Catalogue
+) -> Callable[[Sequence[str]], list[str]]:
+    """Which technique (parent) a text that is known to describe one describes.
+
+    The block of examples of a model by itself: no gate, no context, the best score wins. Returned
+    as a function from texts to technique ids.
+    """
+    space = _Space((), (), examples, catalogue)
+    rows = space.rows([text for text, _, _ in examples])
+    weights, bias, labels = _block(rows, [_parents(ids) for _, ids, _ in examples], space)
+
+    def classify(lines: Sequence[str]) -> list[str]:
+        best = ((space.rows(lines) @ weights).toarray() + bias).argmax(axis=1)
+        return [space.labels[labels[n]] for n in best.tolist()]
+
+    return classify
 
 
 def folds_of(documents: Sequence[str], count: int, seed: int) -> list[int]:
@@ -409,12 +426,22 @@ def _block(
 
     counts = collections.Counter(name for ids in marks for name in ids)
     names = [name for name in space.labels if counts[name] >= 3]
-    columns, bias = [], []
-    for name in names:
-        target = np.fromiter((name in ids for ids in marks), bool, len(marks))
-        model = LinearSVC(C=strength, random_state=0).fit(rows, target)
-        columns.append(_kept(model.coef_.ravel()))
-        bias.append(model.intercept_[0])
+    model = LinearSVC(C=strength, random_state=0)
+    known = set(names)
+    single = [sorted(known.intersection(ids)) for ids in marks]
+    if len(names) > 2 and all(len(ids) <= 1 for ids in single):
+        # All labels in one call: the rows are handed over once.
+        model.fit(rows, [ids[0] if ids else "" for ids in single])
+        place = {name: number for number, name in enumerate(model.classes_.tolist())}
+        order = [place[name] for name in names]
+        columns = [_kept(model.coef_[number]) for number in order]
+        bias = [model.intercept_[number] for number in order]
+    else:
+        columns, bias = [], []
+        for name in names:
+            model.fit(rows, np.fromiter((name in ids for ids in marks), bool, len(marks)))
+            columns.append(_kept(model.coef_.ravel()))
+            bias.append(model.intercept_[0])
     return (
         sparse.hstack(columns).tocsc(),
         np.array(bias, np.float32),
@@ -422,18 +449,96 @@ def _block(
     )
 
 
-def _gate(
-    rows: sparse.csr_matrix, marks: Sequence[Collection[str]]
-) -> tuple[sparse.csc_matrix, npt.NDArray[np.float32]]:
-    import numpy as np
-    from scipy import sparse
-    from sklearn.linear_model import LogisticRegression
+class _First:
+    """The first stage of the primary reports, by least squares: gate and labels.
 
-    target = np.fromiter((bool(ids) for ids in marks), bool, len(marks))
-    model = LogisticRegression(C=4, solver="liblinear", class_weight="balanced", random_state=0)
-    model.fit(rows, target)
-    weights = model.coef_.ravel().astype(np.float32)[:, None]
-    return sparse.csc_matrix(weights), model.intercept_.astype(np.float32)
+    It also gives the scores of each report as a model without that report would: they need no
+    training anew, but follow from the inverse of the kernel matrix (leaving a group
+    out of ridge regression, see Cawley and Talbot 2003, "Efficient leave-one-out cross-validation
+    of kernel Fisher discriminant classifiers").
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[Text],
+        rows: Sequence[sparse.csr_matrix],
+        marks: Sequence[Sequence[set[str]]],
+        space: _Space,
+        seed: int,
+    ) -> None:
+        import numpy as np
+        from scipy import linalg, sparse
+
+        self.space, self.rows = space, rows
+        flat = [ids for text in marks for ids in text]
+        kept = np.array(_drawn(flat, seed, _MOST_ROWS))
+        names = {text.document: number for number, text in enumerate(texts)}
+        self.place = [names[text.document] for text in texts]
+        documents = np.repeat(self.place, [len(text.lines) for text in texts])
+        self.documents = documents[kept]
+        stacked = sparse.vstack(rows).tocsr()[kept]
+        self.grams = stacked.T.tocsr()
+        counts = collections.Counter(name for n in kept for name in flat[n])
+        labels = [name for name in space.labels if counts[name] >= 3]
+        self.labels = np.array([space.number[name] for name in labels], np.int64)
+        place = {name: column for column, name in enumerate(labels, 1)}
+        targets = np.full((len(kept), len(labels) + 1), -1.0, np.float32)
+        for row, n in enumerate(kept.tolist()):
+            targets[row, [place[name] for name in flat[n] if name in place]] = 1.0
+            targets[row, 0] = _GATE_SPREAD if flat[n] else -_GATE_SPREAD
+        kernel = (stacked @ stacked.T).toarray().astype(np.float32) + 1.0  # one: the intercept
+        kernel[np.diag_indices(len(kept))] += _RIDGE
+        factor = linalg.cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)[0]
+        inverse = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)[0]
+        inverse = np.tril(inverse)
+        inverse += np.tril(inverse, -1).T
+        self.inverse = inverse
+        self.dual = inverse @ targets
+        weights = self.grams @ self.dual
+        self.columns = [sparse.csc_matrix(weights[:, [0]])]
+        self.columns += [_kept(weights[:, n]) for n in range(1, weights.shape[1])]
+        self.held = sparse.hstack(self.columns).tocsr() != 0
+
+    def linear(
+        self,
+        fixed: Sequence[tuple[sparse.csc_matrix, npt.NDArray[np.float32], npt.NDArray[np.int64]]],
+    ) -> Linear:
+        """The first stage with the blocks of other material, every sentence let through."""
+        import numpy as np
+        from scipy import sparse
+
+        name_grams, name_labels = self.space.names()
+        return Linear(
+            hashes=self.space.hashes,
+            scale=self.space.scale,
+            weights=sparse.hstack([*self.columns, *(block[0] for block in fixed)]).tocsr(),
+            bias=np.concatenate([self.dual.sum(axis=0), *(block[1] for block in fixed)]).astype(
+                np.float32
+            ),
+            blocks=(self.labels, *(block[2] for block in fixed)),
+            name_grams=name_grams,
+            name_labels=name_labels,
+            labels=len(self.space.labels),
+            gate_floor=-np.inf,
+        )
+
+    def outside(self, number: int) -> tuple[Numbers, Numbers]:
+        """Gate and (sentence, label) scores of a report by a model that has not seen it."""
+        import numpy as np
+
+        own = np.flatnonzero(self.documents == self.place[number])
+        dual = self.dual
+        if len(own):
+            residual = np.linalg.solve(self.inverse[np.ix_(own, own)], dual[own])
+            dual = dual - self.inverse[:, own] @ residual
+        rows = self.rows[number]
+        used = np.unique(rows.indices)
+        # The same n-grams are kept as in the whole model, so that its scores are alike.
+        weights = (self.grams[used] @ dual) * self.held[used].toarray()
+        raw = rows[:, used] @ weights + dual.sum(axis=0)
+        scores = np.full((rows.shape[0], len(self.space.labels)), FLOOR, np.float32)
+        scores[:, self.labels] = raw[:, 1:]
+        return raw[:, 0].astype(np.float32), scores
 
 
 def _kept(weights: npt.NDArray[np.float64]) -> sparse.csc_matrix:
@@ -452,14 +557,18 @@ def _closed_rows(
 ) -> tuple[sparse.csr_matrix, list[set[str]]]:
     lines = [line for text in texts for line in text.lines]
     marks = [_parents(ids) for text in texts for ids in text.techniques]
-    kept = _drawn(marks, seed)
+    kept = _drawn(marks, seed, 0)
     return space.rows([lines[n] for n in kept]), [marks[n] for n in kept]
 
 
-def _drawn(marks: Sequence[Collection[str]], seed: int) -> list[int]:
-    """Every sentence with a technique and a seeded draw of the others: enough of them is enough."""
+def _drawn(marks: Sequence[Collection[str]], seed: int, most: int) -> list[int]:
+    """Every sentence with a technique and a seeded draw of the others: enough of them is enough.
+
+    ``most`` bounds both together; without it, only the others are bounded.
+    """
     quiet = [n for n, ids in enumerate(marks) if not ids]
-    drawn = set(random.Random(seed).sample(quiet, min(_QUIET, len(quiet))))  # noqa: S311
+    count = max(0, most - len(marks) + len(quiet)) if most else _QUIET
+    drawn = set(random.Random(seed).sample(quiet, min(count, len(quiet))))  # noqa: S311
     return [n for n, ids in enumerate(marks) if ids or n in drawn]
 
 
@@ -478,7 +587,7 @@ def _ranker(
     right = np.concatenate([truth[n] for n in numbers])
     mean, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread < 1e-3] = 1.0
-    ready = standard(features, mean, spread)
+    ready = terms(features, mean, spread)
     own_score, gate = 4, 0
     one = sparse.csr_matrix(
         (np.ones(len(label)), (np.arange(len(label)), label)), shape=(len(label), labels)
@@ -486,22 +595,55 @@ def _ranker(
     full = sparse.hstack(
         [
             sparse.csr_matrix(ready),
-            one,
-            one.multiply(ready[:, [own_score]]),
-            one.multiply(ready[:, [gate]]),
+            _LABEL_TERMS * one,
+            _LABEL_TERMS * one.multiply(ready[:, [own_score]]),
+            _LABEL_TERMS * one.multiply(ready[:, [gate]]),
         ]
     ).tocsr()
     model = LogisticRegression(C=0.1, solver="liblinear", random_state=0).fit(full, right)
     weights = model.coef_.ravel().astype(np.float32)
     width = ready.shape[1]
+    hidden, out = _nets(ready[:, : features.shape[1]], right)
     return Ranker(
         mean=mean.astype(np.float32),
         spread=spread.astype(np.float32),
         coefficients=weights[:width],
         intercept=float(model.intercept_[0]),
-        by_label=weights[width:].reshape(3, labels).T.copy(),
+        by_label=_LABEL_TERMS * weights[width:].reshape(3, labels).T,
         slopes=(own_score, gate),
+        hidden=hidden,
+        out=out,
     )
+
+
+def _nets(ready: Any, right: Any) -> tuple[Numbers, Numbers]:
+    """Small nets of the features alone; several, since each depends on its draw of first weights.
+
+    Few passes: they are stopped before they learn single candidates by heart.
+    """
+    import warnings
+
+    import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    hidden, out = [], []
+    for seed in range(_NETS):
+        net = MLPClassifier(
+            (_UNITS,),
+            alpha=0.1,
+            max_iter=_PASSES,
+            batch_size=min(256, len(ready)),
+            learning_rate_init=2e-3,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            net.fit(ready, right)
+        (inner, outer), (inner_shift, outer_shift) = net.coefs_, net.intercepts_
+        hidden.append(np.vstack([inner, inner_shift]))
+        out.append(np.r_[outer.ravel(), outer_shift])
+    return np.array(hidden, np.float32), np.array(out, np.float32)
 
 
 def _calibration(scored: Any, right: Any) -> tuple[float, float]:
@@ -577,14 +719,21 @@ def _thresholds(scored: Any, right: Any, gold: int) -> dict[str, float]:
 
     def at_precision(least: float) -> float:
         good = np.flatnonzero((precision >= least) & (found >= 20))
-        return round(float(scored[order][good[-1]]), 4) if len(good) else 1.0
+        return _plain_number(float(scored[order][good[-1]])) if len(good) else 1.0
 
-    balanced = round(float(scored[order][int(np.argmax(f1))]), 4)
+    # The best F1 is a flat hill: of what is as good, the most precise.
+    near = np.flatnonzero(f1 >= 0.995 * f1.max())
+    balanced = _plain_number(float(scored[order][near[0]]))
     return {
         "high": max(at_precision(0.68), balanced),
         "balanced": balanced,
         "recall": min(at_precision(0.40), balanced),
     }
+
+
+def _plain_number(threshold: float) -> float:
+    """In hundredths: what was measured tells no finer; near the ends it may matter."""
+    return round(threshold, 2 if 0.05 < threshold < 0.95 else 4)
 
 
 def made_reports(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import itertools
 import json
 import logging
 import re
@@ -41,9 +42,9 @@ log = logging.getLogger(__name__)
 
 MODEL_FILE: Final = "behaviours.npz"
 RULE: Final = "behaviour"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _SILENT_BLOCKS: Final = frozenset({"code", "reference"})
-_FLOOR: Final = -1.2
+FLOOR: Final = -1.2
 """The score of what was not scored: a label that a stage does not know, a sentence off the gate."""
 _LONGEST: Final = 80
 """Words of a sentence that are looked at; longer ones are lists that lost their breaks."""
@@ -112,12 +113,31 @@ def words_of(lines: Sequence[str]) -> list[list[str]]:
     >>> words_of(["It got 3 files from https://a.example/x", "T1105"])
     [['it', 'got', 'zn', 'files', 'from', 'zurl'], ['zid']]
     """
-    joined = "\n".join(line.replace("\n", " ") for line in lines).lower()
-    masked = _MASK.sub(lambda match: f" {match.lastgroup} ", joined)
+    # By token: the same ones come again and again, and most need neither mask nor search.
+    tokens = _TOKENS
+    if len(tokens) > _MOST_REMEMBERED:
+        tokens.clear()  # bounded: a run over millions of reports must not grow
     return [
-        ["zn" if word.isdigit() else word for word in _WORD.findall(line)[:_LONGEST]]
-        for line in masked.split("\n")
+        list(itertools.islice(_chained(map(tokens.__getitem__, line.lower().split())), _LONGEST))
+        for line in lines
     ]
+
+
+_chained = itertools.chain.from_iterable
+_MOST_REMEMBERED: Final = 200_000
+
+
+class _Tokens(dict[str, tuple[str, ...]]):
+    """The words of each piece of a line that stands between white space."""
+
+    def __missing__(self, token: str) -> tuple[str, ...]:
+        masked = _MASK.sub(lambda match: f" {match.lastgroup} ", token)
+        words = tuple("zn" if word.isdigit() else word for word in _WORD.findall(masked))
+        self[token] = words
+        return words
+
+
+_TOKENS: Final = _Tokens()
 
 
 class Grams:
@@ -190,6 +210,126 @@ class Grams:
         return (self._words.get(word) or self._learn(word))[1]
 
 
+class GramIndex:
+    """The numbers of known n-grams in many sentences at once: what :class:`Grams` finds, in bulk.
+
+    The pieces of a word are looked up once and remembered. Pairs are not: the CRC-32 of two stems
+    follows from those of each (zlib's ``crc32_combine``), so arrays of them are made and searched.
+
+    >>> import numpy as np
+    >>> sentence = ["it", "downloads", "files"]
+    >>> hashes = sorted(Grams().of(sentence))
+    >>> starts, numbers = GramIndex(np.array(hashes, np.uint32)).of([sentence])
+    >>> len(numbers) == len(hashes)
+    True
+    """
+
+    def __init__(self, hashes: npt.NDArray[np.uint32]) -> None:
+        self.hashes = hashes
+        self.words = Grams({int(value): number for number, value in enumerate(hashes.tolist())})
+        self._clear()
+
+    def _clear(self) -> None:
+        import numpy as np
+
+        self._ids: dict[str, int] = {}
+        self._long: dict[int, bytes] = {}
+        self._found: list[tuple[int, ...]] = []
+        self._new: list[tuple[int, ...]] = []
+        self._facts = np.zeros((6, 0), np.int64)
+        self._sizes = self._starts = self._flat = np.zeros(0, np.int64)
+
+    def of(self, words: Sequence[Sequence[str]]) -> tuple[Indices, Indices]:
+        """Where each sentence begins among the numbers, and the numbers, each once a sentence."""
+        import numpy as np
+
+        if len(self._ids) > _MOST_REMEMBERED:
+            self._clear()
+        ids = self._ids
+        flat = list(_chained(words))
+        try:
+            numbers = [ids[word] for word in flat]
+        except KeyError:
+            for word in flat:
+                if word not in ids:
+                    self._learn(word)
+            numbers = [ids[word] for word in flat]
+        self._grow()
+        known = np.array(numbers, np.int64)
+        row = np.repeat(np.arange(len(words)), [len(sentence) for sentence in words])
+        # The n-grams of words: one run of the flat array for each.
+        sizes = self._sizes[known]
+        offset = np.cumsum(sizes) - sizes
+        own = self._flat[np.arange(sizes.sum()) + np.repeat(self._starts[known] - offset, sizes)]
+        keys = [np.repeat(row * len(self.hashes), sizes) + own]
+        content = np.flatnonzero(self._facts[5][known] == 0)
+        keys.append(self._pairs(0, row, known, 1))
+        keys += [self._pairs(step, row[content], known[content], step) for step in (1, 2)]
+        every = np.concatenate(keys)
+        every.sort()
+        every = every[np.flatnonzero(np.diff(every, prepend=-1))]
+        starts = np.searchsorted(every, np.arange(len(words) + 1) * len(self.hashes))
+        return starts, every - np.repeat(np.arange(len(words)) * len(self.hashes), np.diff(starts))
+
+    def _pairs(self, kind: int, row: Indices, known: Indices, step: int) -> Indices:
+        import numpy as np
+
+        same = np.flatnonzero(row[:-step] == row[step:])
+        first, second = known[same], known[same + step]
+        size = self._facts[4][second]
+        fits = size < len(_shifts()) // 1024
+        at = np.where(fits, size, 0) << 10
+        before, value = self._facts[kind][first], self._facts[3][second]
+        for byte in range(4):
+            value ^= _shifts()[at + (byte << 8) + (before >> (8 * byte) & 0xFF)]
+        for n in np.flatnonzero(~fits).tolist():
+            value[n] = zlib.crc32(self._long[int(second[n])], int(before[n]))
+        value &= 0xFFFFFFFE
+        place = np.searchsorted(self.hashes, value.astype(np.uint32))
+        place[place == len(self.hashes)] = 0
+        held = np.flatnonzero(self.hashes[place] == value)
+        return row[same[held]] * len(self.hashes) + place[held]
+
+    def _learn(self, word: str) -> None:
+        root = stem(word).encode("utf-8", "surrogatepass")
+        number = self._ids[word] = len(self._ids)
+        if len(root) >= len(_shifts()) // 1024:
+            self._long[number] = root
+        self._found.append(self.words.grams_of_word(word))
+        kinds = (zlib.crc32(kind + root + b" ") for kind in (b"b", b"k", b"j"))
+        self._new.append((*kinds, zlib.crc32(root), len(root), int(stem(word) in _SMALL)))
+
+    def _grow(self) -> None:
+        """The arrays with what was learnt since."""
+        import numpy as np
+
+        if not self._new:
+            return
+        self._facts = np.hstack([self._facts, np.array(self._new, np.int64).T])
+        sizes = np.array([len(found) for found in self._found], np.int64)
+        self._sizes = np.concatenate([self._sizes, sizes])
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._flat = np.concatenate([self._flat, np.array(list(_chained(self._found)), np.int64)])
+        self._new.clear()
+        self._found.clear()
+
+
+@functools.lru_cache(maxsize=1)
+def _shifts() -> Indices:
+    """What a CRC-32 becomes when zero bytes are appended: [count, which byte of it, its value]."""
+    import numpy as np
+
+    step = np.arange(256, dtype=np.int64)
+    for _ in range(8):
+        step = np.where(step & 1, step >> 1 ^ 0xEDB88320, step >> 1)
+    value = np.arange(256, dtype=np.int64)[None, :] << (8 * np.arange(4))[:, None]
+    found = [value]
+    for _ in range(127):
+        value = value >> 8 ^ step[value & 0xFF]
+        found.append(value)
+    return np.stack(found).ravel()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scored:
     """The candidates of a report: sentence number, label number, probability."""
@@ -217,7 +357,7 @@ class Linear:
     name_labels: Indices
     labels: int
     gate_floor: float
-    grams: Grams = dataclasses.field(init=False)
+    index: GramIndex = dataclasses.field(init=False)
     gate: Numbers = dataclasses.field(init=False)
     fast: Weights = dataclasses.field(init=False)
 
@@ -227,22 +367,17 @@ class Linear:
         rarity = self.scale * np.where(self.hashes & 1, 1 / PIECE_WEIGHT, 1.0)
         self.fast = Weights(self.weights, rarity.astype(np.float32), _FREQUENT)
         self.gate = self.weights[:, [0]].toarray().ravel()
-        self.grams = Grams({int(value): n for n, value in enumerate(self.hashes.tolist())})
+        self.index = GramIndex(self.hashes)
 
     def rows(self, words: Sequence[Sequence[str]]) -> sparse.csr_matrix:
         """Sentences as rows of weighted n-grams of length one."""
         import numpy as np
         from scipy import sparse
 
-        pointers: list[int] = [0]
-        numbers: list[int] = []
-        for sentence in words:
-            numbers.extend(self.grams.of(sentence))
-            pointers.append(len(numbers))
-        columns = np.array(numbers, dtype=np.int32)
-        data = self.scale[columns] if numbers else np.zeros(0, np.float32)
+        starts, columns = self.index.of(words)
         matrix = sparse.csr_matrix(
-            (data, columns, np.array(pointers)), shape=(len(words), len(self.hashes))
+            (self.scale[columns], columns.astype(np.int32), starts),
+            shape=(len(words), len(self.hashes)),
         )
         return unit_rows(matrix)
 
@@ -260,7 +395,7 @@ class Linear:
         raw = self.fast.product(chosen) + self.bias
         blocks, at = [], 1
         for labels in self.blocks:
-            scores = np.full((count, self.labels), _FLOOR, np.float32)
+            scores = np.full((count, self.labels), FLOOR, np.float32)
             scores[np.ix_(open_, labels)] = raw[:, at : at + len(labels)]
             at += len(labels)
             blocks.append(scores)
@@ -338,24 +473,24 @@ def candidates(
 
     # Bounded, so that the plainest sentences count as sure and not as something never seen.
     gate = np.clip(gate, -_MOST_GATE, _MOST_GATE)
-    blocks = [np.clip(scores, _FLOOR, _MOST_SCORE) for scores in blocks]
+    blocks = [np.clip(scores, FLOOR, _MOST_SCORE) for scores in blocks]
     odds = 1 / (1 + np.exp(-gate))
     count, labels = names.shape
     stacked = np.stack(blocks)
-    open_ = np.flatnonzero(stacked.max(axis=(0, 2)) > _FLOOR)
+    open_ = np.flatnonzero(stacked.max(axis=(0, 2)) > FLOOR)
     named = names[open_] > 0.8
     chosen = named.copy()
     for scores in stacked[:, open_]:
         leading = np.argpartition(-scores, min(_TOP, labels - 1), axis=1)[:, :_TOP]
         np.put_along_axis(chosen, leading, values=True, axis=1)
-    chosen &= named | (stacked[:, open_].max(axis=0) > _FLOOR)
+    chosen &= named | (stacked[:, open_].max(axis=0) > FLOOR)
     row, label = np.nonzero(chosen)
     at = open_[row]
 
     def beside(values: Numbers, step: int, *rest: Indices) -> Numbers:
         place = at + step
         inside = (place >= 0) & (place < count)
-        return np.where(inside, values[(place.clip(0, count - 1), *rest)], _FLOOR)
+        return np.where(inside, values[(place.clip(0, count - 1), *rest)], FLOOR)
 
     features: list[Any] = [gate[at], beside(gate, -1), beside(gate, 1)]
     features.append(np.full(len(at), gate.mean() if count else 0.0, np.float32))
@@ -381,6 +516,10 @@ def candidates(
 
 
 _SHAPES: Final = 9
+_FIRST_BLOCK: Final = 4
+_BLOCK_FEATURES: Final = 9
+_OTHER_FEATURES: Final = 7 + _SHAPES
+"""Features before the blocks, of each block, and after them; see :func:`candidates`."""
 
 
 def _shape(line: str, words: int) -> tuple[float, ...]:
@@ -400,7 +539,11 @@ def _shape(line: str, words: int) -> tuple[float, ...]:
 
 @dataclasses.dataclass(slots=True)
 class Ranker:
-    """The second stage: a logistic model of a candidate's features, with terms for each label."""
+    """The second stage: what a candidate's features say, the mean of a logistic model and nets.
+
+    The logistic model has terms for each label; the nets (one small hidden layer each) see how
+    features work together.
+    """
 
     mean: Numbers
     spread: Numbers
@@ -409,6 +552,10 @@ class Ranker:
     by_label: Numbers
     """Per label: an own intercept, and own slopes on the first block's score and on the gate."""
     slopes: tuple[int, int]
+    hidden: Numbers
+    """(net, feature or intercept, unit); the intercepts stand last."""
+    out: Numbers
+    """(net, unit or intercept)."""
     calibration: tuple[float, float] = (1.0, 0.0)
     """Slope and shift of the logit."""
 
@@ -416,19 +563,48 @@ class Ranker:
         """The probability of each candidate."""
         import numpy as np
 
-        ready = standard(features, self.mean, self.spread)
+        ready = terms(features, self.mean, self.spread)
         own = self.by_label[label]
         logit = ready @ self.coefficients + self.intercept + own[:, 0]
         logit += own[:, 1] * ready[:, self.slopes[0]] + own[:, 2] * ready[:, self.slopes[1]]
-        plain = (1 / (1 + np.exp(-np.clip(logit, -30, 30)))).astype(np.float32)
-        return calibrated(plain, self.calibration)
+        total = _logistic(logit)
+        plain = ready[:, : features.shape[1]]
+        for hidden, out in zip(self.hidden, self.out, strict=True):
+            units = np.maximum(plain @ hidden[:-1] + hidden[-1], 0.0)
+            total += _logistic(units @ out[:-1] + out[-1]) / len(self.out)
+        total /= 2
+        return calibrated(total, self.calibration)
 
 
-def standard(features: Numbers, mean: Numbers, spread: Numbers) -> Numbers:
-    """Features in units of their spread, bounded: a text of one sentence must not run away."""
+def _logistic(logit: Numbers) -> Numbers:
     import numpy as np
 
-    return np.clip((features - mean) / spread, -_MOST_SPREAD, _MOST_SPREAD)
+    return (1 / (1 + np.exp(-np.clip(logit, -30, 30)))).astype(np.float32)
+
+
+def terms(features: Numbers, mean: Numbers, spread: Numbers) -> Numbers:
+    """What the ranker weighs: features in units of their spread, and products of some of them.
+
+    Bounded: a text of one sentence must not run away.
+    """
+    import numpy as np
+
+    ready = np.clip((features - mean) / spread, -_MOST_SPREAD, _MOST_SPREAD)
+    first, second = np.array(_products(features.shape[1])).T
+    return np.hstack([ready, ready[:, first] * ready[:, second]])
+
+
+def _products(width: int) -> tuple[tuple[int, int], ...]:
+    """Pairs of features that say more together: scores of blocks, gates, the rest of the report."""
+    gate, before, after, own = 0, 1, 2, _FIRST_BLOCK
+    around, best, mean = own + 4, own + 5, own + 6
+    other = own + _BLOCK_FEATURES
+    examples = width - _OTHER_FEATURES - _BLOCK_FEATURES
+    return (
+        *((own, with_) for with_ in (own, other, examples, gate, around, best, mean)),
+        *((gate, with_) for with_ in (gate, before, after, examples, best)),
+        (examples, examples),
+    )
 
 
 def calibrated(probability: Numbers, calibration: tuple[float, float]) -> Numbers:
@@ -537,9 +713,10 @@ def find_behaviours(
     lines = [report.text[start:end] for start, end in spans]
     scored, rows = model.score(lines)
     found = []
-    chosen = (scored.probability >= least).nonzero()[0]
+    # As rounded in the mention: a threshold on scores that were read finds the same.
+    chosen = [n for n, p in enumerate(scored.probability.tolist()) if round(p, 4) >= least]
     row = np.zeros(rows.shape[1], np.float32)
-    for number in chosen.tolist():
+    for number in chosen:
         at = int(scored.sentence[number])
         grams = slice(rows.indptr[at], rows.indptr[at + 1])
         row[rows.indices[grams]] = rows.data[grams]
@@ -582,7 +759,7 @@ def why(quote: str, technique: str, *, model: Model | None = None) -> tuple[tupl
         at += len(block)
     weights = np.asarray(model.linear.weights[:, columns].sum(axis=1)).ravel()
     words = words_of([quote])[0]
-    grams = model.linear.grams
+    grams = model.linear.index.words
     shares: dict[str, float] = {}
     all_grams = grams.of(words)
     for word in dict.fromkeys(words):
@@ -634,6 +811,8 @@ def save_model(model: Model, path: Path) -> None:
         "spread": ranker.spread,
         "coefficients": ranker.coefficients,
         "by_label": ranker.by_label.astype(np.float32),
+        "hidden": ranker.hidden,
+        "out": ranker.out,
     }
     head = {
         "format": _FORMAT,
@@ -705,6 +884,8 @@ def read_model(path: Path) -> Model:
             head["intercept"],
             arrays["by_label"],
             tuple(head["slopes"]),
+            arrays["hidden"],
+            arrays["out"],
             tuple(head["calibration"]),
         )
         return Model(
