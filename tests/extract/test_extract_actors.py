@@ -237,3 +237,9 @@ def test_an_id_in_the_address_of_a_link_counts_only_where_its_words_name_somethi
     )
     found = [(m.quote, m.concept) for m in find_mentions(Report("r", "s", "i", text), ATTACK)]
     assert found == [("Gorgon Group", "G0078"), ("G0007", "G0007")]
+
+
+def test_the_numbers_of_seqrite_are_actors():
+    text = "The cluster UNG0937 sent lures. See UNG0937.exe and ung0937."
+    found = [(m.quote, m.kind, m.rule) for m in find_mentions(Report("r", "s", "i", text), ATTACK)]
+    assert found == [("UNG0937", "actor", "vendor-pattern")]

@@ -26,6 +26,7 @@ _SCHEMES: Final = {
     "Storm-": r"Storm-\d{4}",
     "DEV-": r"DEV-\d{4}",
     "UAC-": r"UAC-\d{4}",
+    "UNG": r"UNG\d{4}",
     "UAT": r"UAT-?\d{4,5}",
     "UTA": r"UTA\d{4}",
     "TEMP.": r"TEMP\.[A-Z][A-Za-z]+",
