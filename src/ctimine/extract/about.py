@@ -297,11 +297,15 @@ class About:
                 return inside[0] if plain else None
         return None
 
+    @functools.cached_property
+    def _tops(self) -> int:
+        """How many headings of the first level the report has."""
+        return sum(b.kind == "heading" and b.level <= 1 for b in self.layout.blocks)
+
     def _is_title(self, heading: int) -> bool:
         """Whether a heading is the document's own title: the only one of the first level."""
         block = self.layout.blocks[heading]
-        first = [b for b in self.layout.blocks if b.kind == "heading" and b.level <= 1]
-        if len(first) > 1 and block.level <= 1:
+        if self._tops > 1 and block.level <= 1:
             return False
         words = fold(self.text[block.start : block.end])
         return block.level <= 1 or words == fold(self.report.title)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ctimine.attack import Catalogue, fold
 from ctimine.extract.agents import Thing
+from ctimine.extract.gate import Gate
 from ctimine.extract.passages import Layout
 from ctimine.extract.rules import rule_data
 from ctimine.extract.stance import Judge
@@ -185,6 +188,11 @@ def thing_of(mention: Mention) -> Thing:
     )
 
 
+@functools.cache
+def _introduction() -> Gate:
+    return Gate([_INTRODUCED])
+
+
 def introduced(names: Names, said: Sequence[Thing]) -> list[Thing]:
     """Every place where a name stands that only the report's own words make an actor.
 
@@ -195,7 +203,9 @@ def introduced(names: Names, said: Sequence[Thing]) -> list[Thing]:
     for thing in said:
         if thing.start not in names.known:
             wanted.setdefault(thing.name, thing.key)
-    for match in _INTRODUCED.finditer(text):
+    gate = _introduction()
+    lines = (line.span() for line in re.finditer(r"[^\n]+", text) if gate.open(line.group()))
+    for match in itertools.chain.from_iterable(_INTRODUCED.finditer(text, *at) for at in lines):
         span = names.name_at(*match.span("x"))
         if span and span == match.span("x") and span[0] not in names.known:
             thing = names.thing(*span)

@@ -8,6 +8,7 @@ follow, so most of them never come up; the rest is a short list of abbreviations
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -63,9 +64,16 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[i
     ['It used T1059.001 v2.1 vs. evil.example, e.g. Run.ps1.', 'It left.[3]', 'OK?']
     """
     stop = len(text) if end is None else min(end, len(text))
+    return [(start + a, start + b) for a, b in _sentences(text[start:stop])]
+
+
+@functools.lru_cache(maxsize=4096)
+def _sentences(text: str) -> tuple[tuple[int, int], ...]:
+    """The same of a whole text; remembered, as each component of a pipeline asks anew."""
+    stop = len(text)
     found: list[tuple[int, int]] = []
-    begin = start
-    for match in _END.finditer(text, start, stop):
+    begin = 0
+    for match in _END.finditer(text):
         if (
             text[match.start()] == "."
             and match.end() == match.start() + 1
@@ -75,7 +83,7 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[i
         _add(text, begin, match.end(), found)
         begin = match.end()
     _add(text, begin, stop, found)
-    return found
+    return tuple(found)
 
 
 def _goes_on(text: str, begin: int, dot: int, stop: int) -> bool:
