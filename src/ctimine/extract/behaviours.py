@@ -762,11 +762,13 @@ def why(quote: str, technique: str, *, model: Model | None = None) -> tuple[tupl
     grams = model.linear.index.words
     shares: dict[str, float] = {}
     all_grams = grams.of(words)
+    # Rows have length one: shares are parts of the sentence's score, pairs counted with each word.
+    length = float(np.linalg.norm(model.linear.scale[sorted(all_grams)])) or 1.0
     for word in dict.fromkeys(words):
         # What the sentence would lose without the word, pairs with it included.
         rest = grams.of([other for other in words if other != word])
         lost = np.array(sorted(all_grams - rest), dtype=np.int64)
-        shares[word] = float((weights[lost] * model.linear.scale[lost]).sum()) if len(lost) else 0.0
+        shares[word] = float((weights[lost] * model.linear.scale[lost]).sum()) / length
     ranked = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple((word, round(share, 3)) for word, share in ranked if share > 0)
 
