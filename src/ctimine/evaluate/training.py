@@ -131,7 +131,11 @@ def train_behaviours(
         "closed": len(material.closed),
         "examples": len(material.examples),
     }
-    return fit(material, catalogue, seed=seed, about=about, say=say)
+    # One thread: sums in another order would end in other bytes.
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1):
+        return fit(material, catalogue, seed=seed, about=about, say=say)
 
 
 def _has_scikit_learn() -> bool:
