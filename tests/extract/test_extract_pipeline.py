@@ -53,6 +53,7 @@ def test_factory_names_and_their_settings_are_these():
         "ctimine_techniques": attack,
         "ctimine_actors": attack,
         "ctimine_services": {},
+        "ctimine_names": {"model": ""},
         "ctimine_behaviours": {"threshold": "balanced"},
         "ctimine_stance": {},
         "ctimine_claims": attack,

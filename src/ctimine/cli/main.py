@@ -73,7 +73,7 @@ def mine_command(
     ] = None,
     sources: SourceFiles = None,
     behaviours: Behaviours = "balanced",
-    names: Names = "listed",
+    names: Names = "all",
     flavour: Annotated[
         Literal["plain", "misp"],
         typer.Option(help="STIX flavour: plain (OpenCTI, TAXII) or misp."),
@@ -269,7 +269,7 @@ def evaluate_command(
         bool, typer.Option("--json", help="Print the scores as JSON, without texts.")
     ] = False,
     behaviours: Behaviours = "balanced",
-    names: Names = "listed",
+    names: Names = "all",
     plot: Annotated[Path | None, typer.Option(help="Write the reliability plot, SVG.")] = None,
 ) -> None:
     """Score the extraction against annotated texts: precision, recall, F1, worst errors."""

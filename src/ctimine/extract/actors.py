@@ -173,6 +173,16 @@ def _initials(report: Report, named: Sequence[Mention]) -> Iterator[Mention]:
                 )
 
 
+_WORD_AHEAD: Final = re.compile(r"\b([A-Z][a-z]+) [\"“*_`]*$")
+_DEMONYM: Final = re.compile(
+    r"\w+(?:an|ese|ish|eli|stani)|Greek|French|Dutch|Iraqi|The|This|That|And|Or|But|In|By|With|"
+    r"From|While|When|Like|Unlike|Both|Also|As|Although|However|Since|Notorious|Infamous|"
+    r"Group|Actor|Actors|Gang|Team|Operation|Campaign|Ransomware|Malware|Trojan|Backdoor|Threat|"
+    r"Microsoft|Windows|Linux|Android"
+)
+"""Words ahead of a name that make no other name of it."""
+
+
 class _Judge:
     def __init__(self, report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention]) -> None:
         self.report, self.text = report, report.text
@@ -247,6 +257,7 @@ class _Judge:
                 found.accepted, found.rule = True, "lexicon-capitals"
         self._accept_neighbours()
         self._accept_supported()
+        self._refuse_lengthened()
         leaning = self._leanings()
         sure = self._sure_concepts()
         return [
@@ -255,6 +266,25 @@ class _Judge:
             if found.accepted
             for mention in self._mention(found, leaning, sure)
         ]
+
+    def _refuse_lengthened(self) -> None:
+        """A name that the report never writes alone, always behind one word, is part of another.
+
+        *Velvet Lazarus* throughout a report is nobody's Lazarus; *North Korean Lazarus* is.
+        """
+        ahead: dict[str, set[str]] = {}
+        for found in self.found:
+            match = _WORD_AHEAD.search(self.text, max(0, found.hit.start - 40), found.hit.start)
+            ahead.setdefault(found.known.key, set()).add(match.group(1) if match else "")
+        count = Counter(found.known.key for found in self.found)
+        for found in self.found:
+            key = found.known.key
+            words = ahead[key]
+            if count[key] < 2 or len(words) != 1 or not found.known.one_word:
+                continue
+            (word,) = words
+            if word and not _DEMONYM.fullmatch(word) and not found.known.numbered:
+                found.accepted = False
 
     def _accept_neighbours(self) -> None:
         """A weak name in one list with an accepted actor: ``APT28, Sofacy, Bears``."""

@@ -30,7 +30,8 @@ _KNOWN_AS: Final = re.compile(
     r"codenamed|code-named|nicknamed|identified|labell?ed)(?: publicly| internally)?"
     r"(?: (?:by|in|at|to|within|across|among) [^,;()]{2,40}? (?:as|under the names?)|"
     r" (?:as|under the names?))?|"
-    r"(?:also|previously|formerly|otherwise|now|sometimes) (?:called|named|known)|(?:a\.k\.a|aka)\.?|"
+    r"(?:also|previously|formerly|otherwise|now|sometimes) (?:called|named|known)|"
+    r"(?:a\.k\.a|aka)\.?|"
     r"alias(?:es)?|"
     r"formerly|previously)[:\s]+(?:as )?(?:the )?" + _OPEN,
     re.IGNORECASE,

@@ -53,6 +53,17 @@ PIECE_WEIGHT: Final = 0.5
 """Weight of a piece of a word against a word: there are many of them."""
 _SAMPLE: Final = 8_000
 """Characters that a language is guessed from where the report states none."""
+_SHOWN: Final = {
+    "T1566.001": re.compile(
+        r"attach|document|\bdocs?\b|\bfiles?\b|archive|macro|maldoc|excel|\bword\b|powerpoint|"
+        r"spreadsheet|workbook|\b(?:zip|rar|7z|iso|rtf|pdf|lnk|docx?|docm|xlsx?|xlsm|xll|chm)\b",
+        re.IGNORECASE,
+    ),
+    "T1566.002": re.compile(
+        r"\blink|\burls?\b|site|\bdomain|\bpages?\b|\bportal|qr code|oauth", re.IGNORECASE
+    ),
+}
+"""Sub-techniques that are told by what a mail carries: without a word of it, it is the parent."""
 _FREQUENT: Final = 24_000
 _MOST_SPREAD: Final = 4.0
 _MOST_GATE: Final = 3.0
@@ -722,6 +733,9 @@ def find_behaviours(
         row[rows.indices[grams]] = rows.data[grams]
         start, end = spans[at]
         parent = model.labels[int(scored.label[number])]
+        concept = model.most_exact(row, parent)
+        if concept in _SHOWN and not _SHOWN[concept].search(lines[at]):
+            concept = parent
         found.append(
             Mention(
                 report=report.id,
@@ -729,7 +743,7 @@ def find_behaviours(
                 end=end,
                 quote=lines[at],
                 kind="technique",
-                concept=model.most_exact(row, parent),
+                concept=concept,
                 basis="behaviour",
                 rule=RULE,
                 score=round(float(scored.probability[number]), 4),

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 
 from ctimine.extract.behaviours import Threshold, find_behaviours
 from ctimine.extract.docs import mentions_of, report_of, set_mentions
-from ctimine.extract.finding import in_order
+from ctimine.extract.finding import in_order, tells_deeds
 from ctimine.model import Mention
 
 
@@ -33,7 +33,8 @@ class Behaviours:
 
     def match(self, doc: Doc) -> tuple[Mention, ...]:
         """The mentions of described techniques."""
-        return find_behaviours(report_of(doc), threshold=self.threshold)
+        report = report_of(doc)
+        return find_behaviours(report, threshold=self.threshold) if tells_deeds(report) else ()
 
     def set_annotations(self, doc: Doc, mentions: Iterable[Mention]) -> Doc:
         """Add the mentions to the Doc."""

@@ -96,6 +96,20 @@ def _told_by_words(text: str, mention: Mention, names: list[Mention]) -> bool:
     )
 
 
+def tells_deeds(report: Report) -> bool:
+    """Whether a report tells what was done, and is no guide, lesson, exercise or template.
+
+    What those describe, and whom they make up, is nobody's deed and nobody: there neither
+    described techniques nor names that no list has are looked for.
+
+    >>> tells_deeds(Report("r", "s", "i", "APT29 used T1102 in May.", kind="template"))
+    False
+    """
+    from ctimine.extract.stance import find_genre
+
+    return find_genre(report) == "report"
+
+
 def in_order(mentions: list[Mention]) -> tuple[Mention, ...]:
     """Mentions by place, kind and concept, each once."""
     unique = {(m.start, m.end, m.kind, m.concept, m.name): m for m in reversed(mentions)}
@@ -107,7 +121,7 @@ def extract(
     catalogue: Catalogue,
     *,
     behaviours: Threshold | None = "balanced",
-    names: Names = "listed",
+    names: Names = "all",
     nlp: Language | None = None,
 ) -> tuple[tuple[Mention, ...], tuple[Claim, ...]]:
     """The mentions and claims of a report: pure, no clock, no network.
@@ -136,11 +150,12 @@ def extract(
     from ctimine.extract.stance import set_stance
 
     found = [*find_mentions(report, catalogue), *find_services(report)]
-    if names == "all":
+    told = tells_deeds(report)
+    if told and names == "all":
         from ctimine.extract.recogniser import find_new_names
 
         found += find_new_names(report, found)
-    if behaviours is not None:
+    if told and behaviours is not None:
         from ctimine.extract.behaviours import find_behaviours
 
         found += find_behaviours(report, threshold=behaviours)

@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ctimine.extract.docs import mentions_of, report_of, set_mentions
-from ctimine.extract.finding import in_order
+from ctimine.extract.finding import in_order, tells_deeds
 from ctimine.extract.names_model import Recogniser, load_recogniser, packaged
 from ctimine.extract.recogniser import find_new_names
 from ctimine.model import Mention
@@ -45,7 +45,10 @@ class NewNames:
 
     def match(self, doc: Doc) -> tuple[Mention, ...]:
         """The mentions of names that no list knows."""
-        return tuple(find_new_names(report_of(doc), mentions_of(doc), self.recogniser))
+        report = report_of(doc)
+        if not tells_deeds(report):
+            return ()
+        return tuple(find_new_names(report, mentions_of(doc), self.recogniser))
 
     def set_annotations(self, doc: Doc, mentions: Iterable[Mention]) -> Doc:
         """Add the mentions to the Doc."""

@@ -24,6 +24,7 @@ FACTORIES: Final = (
     "ctimine_techniques",
     "ctimine_actors",
     "ctimine_services",
+    "ctimine_names",
     "ctimine_behaviours",
     "ctimine_stance",
     "ctimine_claims",

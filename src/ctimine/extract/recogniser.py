@@ -545,6 +545,11 @@ def find_new_names(
     """
     if report.language not in {"", "en"}:
         return []
+    # A passage that describes something explains none of the names in it.
+    taken = [mention for mention in taken if mention.basis != "behaviour"]
+    mask = covered(report.text, ((m.start, m.end) for m in taken))
+    if next(open_sentences(report.text, mask, words_of_report(report.text)), None) is None:
+        return []  # nothing for the model, which then need not be loaded
     if recogniser is None:
         from ctimine.extract.names_model import packaged
 

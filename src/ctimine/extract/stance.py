@@ -556,18 +556,18 @@ class Judge:
             if self._tables[number]:
                 return "recommended", "table of detections"
         best: tuple[Stance, str] | None = None
+        graded_down = labelled = False
         for cell in row.cells:
             words, head = layout.words(cell), layout.header(cell)
-            found: Stance | None = None
             if _GRADED_DOWN.fullmatch(words) and _CONFIDENCE.search(head):
-                found = "assessed"
-            if not found:
-                found = self.legends.grade(cell, words)
+                graded_down = True
+                continue
+            found: Stance | None = self.legends.grade(cell, words)
             if len(words) < 40 or table["status"].search(head):
                 for stance, pattern in rules().label_cells:
                     match = pattern.search(words)
                     if match and (table["status"].search(head) or match.end() >= len(words) - 3):
-                        found = stance
+                        found, labelled = stance, True
             for stance, pattern in rules().label_forms:
                 if not found and pattern.search(words[:60]):
                     found = stance
@@ -575,6 +575,13 @@ class Judge:
                 found = self._cell_cue(cell, mention.kind)
             if found and (best is None or _weight(found) < _weight(best[0])):
                 best = (found, f"row {found}")
+        if (
+            graded_down
+            and not labelled
+            and (best is None or _weight("assessed") < _weight(best[0]))
+        ):
+            # a row that says itself what kind of statement it is keeps that; the grade is its score
+            return "assessed", "row assessed"
         return best
 
     def _cell_cue(self, cell: int, kind: str) -> Stance | None:

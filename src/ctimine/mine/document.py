@@ -31,7 +31,7 @@ def mine_document(
     *,
     source: Source | None = None,
     behaviours: Threshold | None = "balanced",
-    names: Names = "listed",
+    names: Names = "all",
 ) -> Mined:
     r"""The report that the snapshot holds, its mentions and its claims.
 

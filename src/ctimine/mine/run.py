@@ -120,7 +120,7 @@ def mine(
     catalogue: Catalogue | None = None,
     archive: str | os.PathLike[str] | None = None,
     behaviours: Threshold | None = "balanced",
-    names: Names = "listed",
+    names: Names = "all",
     cited: bool = True,
     workers: int | None = None,
     seconds: float = 60.0,
@@ -288,7 +288,7 @@ class Work:
 
     catalogue: Catalogue
     behaviours: Threshold | None
-    names: Names = "listed"
+    names: Names = "all"
 
     def __call__(self, document: Document) -> Mined:
         """Mine one document."""
