@@ -19,11 +19,11 @@ import argparse
 import dataclasses
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctimine.model import EVIDENT
+from ctimine.model import EVIDENT, UNSEEN
 
 if TYPE_CHECKING:
     from ctimine.attack import Catalogue
@@ -38,16 +38,21 @@ AROUND = 600
 
 
 def candidates(
-    claims: Iterable[Claim], catalogue: Catalogue, *, relation: str = "uses"
+    claims: Iterable[Claim],
+    catalogue: Catalogue,
+    *,
+    relation: str = "uses",
+    software: Collection[str] = (),
 ) -> list[Claim]:
     """The claims that may be drawn, in order of their keys: an actor, a technique, a text.
 
-    A subject that no catalogue knows counts as an actor; the judge says if it is none.
+    A subject that no catalogue knows counts as an actor unless ``software`` has its key; the judge
+    says if it is none.
     """
 
     def is_actor(subject: str) -> bool:
         concept = catalogue.get(subject)
-        return concept is None or concept.kind == "actor"
+        return subject not in software if concept is None else concept.kind == "actor"
 
     def is_technique(thing: str) -> bool:
         concept = catalogue.get(thing)
@@ -101,27 +106,35 @@ def context(claim: Claim, report: Report, around: int = AROUND) -> Iterator[str]
 
 def mined_corpus(
     corpus: str, catalogue: Catalogue, behaviours: Threshold | None
-) -> tuple[dict[str, Report], list[Claim]]:
-    """The reports of a folder, checkout or archive by id, copies folded, and their claims."""
+) -> tuple[dict[str, Report], list[Claim], set[str]]:
+    """The reports of a folder, checkout or archive by id, copies folded, and their claims.
+
+    With the subjects that are software, as far as no catalogue knows them.
+    """
     from ctimine.mine import mine
 
     run = mine(corpus, catalogue=catalogue, cited=False, behaviours=behaviours)
-    return {report.id: report for report in run.reports}, list(run.claims)
+    software = {node for node, kind in run.graph.nodes(data="kind") if kind == "software"}
+    return {report.id: report for report in run.reports}, list(run.claims), software
 
 
 def mined_rows(
     files: Iterable[Path], catalogue: Catalogue, behaviours: Threshold | None
-) -> tuple[dict[str, Report], list[Claim]]:
+) -> tuple[dict[str, Report], list[Claim], set[str]]:
     """The texts of annotated rows as reports by id, and their claims; the annotations do not count.
 
-    A text that stands in several rows is read once.
+    With the subjects that are software, as far as no catalogue knows them. A text that stands in
+    several rows is read once.
     """
+    from ctimine.attack import fold
     from ctimine.evaluate import read_rows
     from ctimine.extract import extract
 
     reports: dict[str, Report] = {}
     claims: list[Claim] = []
     seen: set[str] = set()
+    software: set[str] = set()
+    actors: set[str] = set()
     for file in files:
         for found in read_rows(file):
             if found.text in seen:
@@ -130,8 +143,13 @@ def mined_rows(
             first = next((line for line in found.text.splitlines() if line.strip()), "")
             report = dataclasses.replace(found.report, title=first.strip(" #*_")[:200])
             reports[report.id] = report
-            claims += extract(report, catalogue, behaviours=behaviours)[1]
-    return reports, claims
+            mentions, made = extract(report, catalogue, behaviours=behaviours)
+            claims += made
+            for kind, keys in (("software", software), ("actor", actors)):
+                keys |= {
+                    UNSEEN + fold(m.name) for m in mentions if m.kind == kind and not m.concept
+                }
+    return reports, claims, software - actors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,10 +181,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     catalogue = load_attack()
     behaviours = None if options.behaviours == "none" else options.behaviours
     if options.rows:
-        reports, claims = mined_rows(options.rows, catalogue, behaviours)
+        reports, claims, software = mined_rows(options.rows, catalogue, behaviours)
     else:
-        reports, claims = mined_corpus(options.corpus, catalogue, behaviours)
-    pool = candidates(claims, catalogue, relation=options.relation)
+        reports, claims, software = mined_corpus(options.corpus, catalogue, behaviours)
+    pool = candidates(claims, catalogue, relation=options.relation, software=software)
     for claim in draw(pool, seed=options.seed, number=options.number):
         report = reports[claim.report]
         print(row(claim, report))

@@ -8,6 +8,7 @@ All fields are JSON scalars, tuples of them, or tuples of these records, so that
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import re
 import uuid
@@ -457,7 +458,7 @@ def to_json(record: Any) -> dict[str, Any]:
     """A record as JSON scalars, lists and objects, with its ``key`` where it has one."""
     if isinstance(record, Snapshot):
         raise InputError("a snapshot holds bytes and has no JSON form", subject=record.item)
-    row: dict[str, Any] = _plain(dataclasses.asdict(record))
+    row: dict[str, Any] = _plain(record)
     if isinstance(record, Mention | Claim):
         row["key"] = record.key
     return row
@@ -497,11 +498,22 @@ def from_json(kind: type[Record], row: dict[str, Any]) -> Record:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str | int | float | None):
+        return value
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        return {
+            name: _plain(getattr(value, name)) for name in _field_names(cast("Any", type(value)))
+        }
     return value
+
+
+@functools.cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _frozen(value: Any) -> Any:

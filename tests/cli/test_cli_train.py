@@ -87,3 +87,33 @@ def test_a_folder_for_the_model_that_is_not_there_is_named_before_training(folde
     done = run(folder, "--out", folder / "none" / "one.npz")
     assert isinstance(done.exception, InputError)
     assert "none" in str(done.exception)
+
+
+def test_the_names_are_trained_from_their_own_command(tmp_path, monkeypatch):
+    asked = []
+
+    class Trained:
+        pass
+
+    def instead(folder, out, *, seed, progress):
+        progress("reading")
+        out.mkdir()
+        (out / "model").write_bytes(b"x" * 1_000_000)
+        asked.append((folder, seed))
+        return Trained()
+
+    # The training itself takes minutes; tests/evaluate/test_evaluate_names.py runs it.
+    monkeypatch.setattr("ctimine.evaluate.train_names", instead)
+    out = tmp_path / "names"
+    done = CliRunner().invoke(app, ["train", "names", str(tmp_path), "--out", str(out), "--seed=4"])
+    assert done.exit_code == 0, done.output
+    assert asked == [(tmp_path, 4)]
+    assert "1.0 MB" in done.output
+
+
+def test_names_from_a_folder_without_the_set_is_an_error_that_names_it(tmp_path):
+    done = CliRunner().invoke(app, ["train", "names", str(tmp_path), "--out", str(tmp_path / "m")])
+    assert isinstance(done.exception, EvaluationError)
+    assert "annoctr_train.jsonl" in str(done.exception)
+    done = CliRunner().invoke(app, ["train", "names", str(tmp_path), "--out", "/nowhere/at/all"])
+    assert isinstance(done.exception, InputError)

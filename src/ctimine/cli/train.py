@@ -46,3 +46,20 @@ def train_behaviours_command(
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", subject=str(out)) from None
     typer.echo(f"{out}: {len(model.labels)} techniques, {out.stat().st_size / 1e6:.1f} MB")
+
+
+@train_app.command("names")
+def train_names_command(
+    folder: Annotated[Path, typer.Argument(help="Folder with the annotated sets.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The folder to write the model to.")] = Path("names"),
+    seed: Annotated[int, typer.Option(help="Of every draw and split.")] = 0,
+) -> None:
+    """Train the recogniser of names that no list has; `load_recogniser(FOLDER)` reads it."""
+    if not out.absolute().parent.is_dir():
+        raise InputError("no such folder to write a model to", subject=str(out.absolute().parent))
+    from ctimine.evaluate import train_names
+
+    train_names(folder, out, seed=seed, progress=lambda words: typer.echo(words, err=True))
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    typer.echo(f"{out}: {size / 1e6:.1f} MB")
