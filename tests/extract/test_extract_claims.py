@@ -465,8 +465,10 @@ def test_a_described_use_needs_more_certainty_where_only_the_title_says_who(
             score=probability,
         )
     )
-    claims = find_claims(report, set_stance(report, mentions), load_attack())
+    mentions = set_stance(report, mentions)
+    claims = find_claims(report, mentions, load_attack(), described=True)
     assert [c.object for c in claims] == ["T1003"] * made
+    assert find_claims(report, mentions, load_attack()) == ()
 
 
 def test_no_service_is_the_way_of_what_happens_on_the_machine():

@@ -168,11 +168,17 @@ _TELLS: Final = re.compile(
 
 
 def find_claims(
-    report: Report, mentions: Sequence[Mention], catalogue: Catalogue
+    report: Report,
+    mentions: Sequence[Mention],
+    catalogue: Catalogue,
+    *,
+    described: bool = False,
 ) -> tuple[Claim, ...]:
     """The claims of one report, sorted by where they stand.
 
     The mentions carry the stance that :func:`ctimine.extract.stance.set_stance` gave them.
+    ``described`` lets techniques that are only described make claims, too, as far as
+    ``least_described`` in ``rules.toml`` allows; read by eye, two in three of those are right.
 
     >>> from ctimine.attack import load_attack
     >>> text = "APT29 used dead drops (T1102.001) in May 2024."
@@ -185,6 +191,8 @@ def find_claims(
     """
     if report.kind in _SILENT:
         return ()
+    if not described:
+        mentions = [mention for mention in mentions if mention.rule != BEHAVIOUR]
     return _Finder(report, mentions, catalogue).run()
 
 

@@ -128,12 +128,12 @@ def extract(
 
     ``behaviours`` is the threshold for techniques that are described without a name or id:
     ``high``, ``balanced`` or ``recall``; with None only what is written, and abused services,
-    counts. Of what is described only the surer part makes claims (``least_described`` in
-    ``rules.toml``). ``names="listed"`` counts only known names and those of vendors' schemes;
-    ``"all"`` also what a small spaCy model recognises, which is loaded when a text has a name to
-    judge. Neither is looked for where no deeds are told (:func:`tells_deeds`). With ``nlp``, a
-    pipeline with components of ctimine (and perhaps of others), that pipeline does the work
-    instead; the catalogue is then its own.
+    counts. They are mentions with a probability; only ``recall``, which is for a person to sift,
+    lets the surer of them make claims. ``names="listed"`` counts only known names and those of
+    vendors' schemes; ``"all"`` also what a small spaCy model recognises, which is loaded when a
+    text has a name to judge. Neither is looked for where no deeds are told (:func:`tells_deeds`).
+    With ``nlp``, a pipeline with components of ctimine (and perhaps of others), that pipeline does
+    the work instead; the catalogue is then its own.
 
     >>> from ctimine.attack import load_attack
     >>> report = Report("r", "s", "i", "APT29 used PowerShell (T1059.001).")
@@ -162,4 +162,4 @@ def extract(
         found += find_behaviours(report, threshold=behaviours)
     mentions = in_order(found)
     mentions = set_stance(report, mentions)
-    return mentions, find_claims(report, mentions, catalogue)
+    return mentions, find_claims(report, mentions, catalogue, described=behaviours == "recall")

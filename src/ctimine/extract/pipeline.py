@@ -142,8 +142,8 @@ class Stance:
 class Claims:
     """Makes the claims that the mentions of the Doc support."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, *, described: bool = False) -> None:
+        self.catalogue, self.described = catalogue, described
 
     def __call__(self, doc: Doc) -> Doc:
         """The Doc with what :meth:`match` finds."""
@@ -153,7 +153,9 @@ class Claims:
         """The claims of the Doc."""
         from ctimine.extract.claims import find_claims
 
-        return find_claims(report_of(doc), mentions_of(doc), self.catalogue)
+        return find_claims(
+            report_of(doc), mentions_of(doc), self.catalogue, described=self.described
+        )
 
     def set_annotations(self, doc: Doc, claims: Iterable[Claim]) -> Doc:
         """Replace the claims of the Doc."""
@@ -197,13 +199,18 @@ def make_stance(nlp: Language, name: str) -> Component:  # noqa: ARG001
 
 @Language.factory(
     "ctimine_claims",
-    default_config={"attack": _ATTACK},
+    default_config={"attack": _ATTACK, "described": False},
     requires=["doc._.cti_mentions"],
     assigns=["doc._.cti_claims"],
 )
-def make_claims(nlp: Language, name: str, attack: Catalogue) -> Component:  # noqa: ARG001
+def make_claims(
+    nlp: Language,  # noqa: ARG001
+    name: str,  # noqa: ARG001
+    attack: Catalogue,
+    described: bool,  # spaCy passes it by name
+) -> Component:
     """The component that makes claims."""
-    return Claims(attack)
+    return Claims(attack, described=described)
 
 
 def build_pipeline(catalogue: Catalogue | None = None) -> Language:
