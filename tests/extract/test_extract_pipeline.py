@@ -42,7 +42,7 @@ def spans(doc):
     return [(s.start, s.end, s.label_, s.kb_id_, s.id_) for s in doc.spans["ctimine"]]
 
 
-def test_factory_names_and_their_settings_are_these(nlp):  # noqa: ARG001  # loads the factories
+def test_factory_names_and_their_settings_are_these(nlp):  # loads the factories
     attack = {"attack": {"@misc": "ctimine.attack.v1", "version": None}}
     names = {
         name: Language.get_factory_meta(name).default_config
