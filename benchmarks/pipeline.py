@@ -58,9 +58,12 @@ def main() -> None:
     reports = [Report(f"r{n}", "s", f"i{n}", body) for n, body in enumerate(bodies)]
     ways: dict[str, Callable[[], object]] = {
         "written names and ids, services, stance, claims": lambda: [
-            extract(report, catalogue, behaviours=None) for report in reports
+            extract(report, catalogue, behaviours=None, names="listed") for report in reports
         ],
         "the same with described techniques": lambda: [
+            extract(report, catalogue, names="listed") for report in reports
+        ],
+        "the same with names that no list has": lambda: [
             extract(report, catalogue) for report in reports
         ],
     }
