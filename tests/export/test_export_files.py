@@ -64,3 +64,11 @@ def test_flavour_and_citations_reach_the_bundle(run, tmp_path):
 def test_a_wrong_flavour_is_named(run, tmp_path):
     with pytest.raises(ExportError, match="sweet"):
         write_all(run.graph, tmp_path, flavour="sweet")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, run):
+    file = tmp_path / "taken"
+    file.write_text("a file", encoding="utf-8")
+    with pytest.raises(ExportError, match="cannot be written") as error:
+        write_all(run.graph, file / "out")
+    assert "taken" in str(error.value)

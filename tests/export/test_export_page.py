@@ -63,7 +63,7 @@ def test_a_denied_use_stands_apart():
 def test_services_and_reports_have_their_tables():
     soup = page()
     services = soup.find(id="services").find_next("table")
-    assert "telegram" in texts(services.select("td"))
+    assert "Telegram" in texts(services.select("td"))
     reports = texts(soup.find(id="reports").find_next("table").select("tbody tr"))
     assert len(reports) == len(set(reports)) >= 2
     assert reports == sorted(reports, reverse=True)  # newest first
@@ -103,3 +103,18 @@ def test_no_words_of_a_report_become_markup(words):
 
 def test_the_same_graph_gives_the_same_bytes():
     assert to_html(world.graph()) == to_html(world.graph())
+
+
+def test_a_sentence_with_several_services_stands_once_with_all_of_them():
+    quote = "Turla used Pastebin and Dropbox (T1102)."
+    report = make.report("c", quote)
+    claims = tuple(
+        make.claim(report, quote, "G0010", "uses", "T1102", via=via)
+        for via in ("pastebin", "dropbox")
+    )
+    soup = page(build_graph([(report, (), claims)], world.ATTACK, cited=False))
+    (passage,) = texts(soup.select("blockquote"))
+    assert "via dropbox, pastebin" in passage
+    rows = texts(soup.find(id="services").find_next("table").select("tbody tr"))
+    assert [row.split()[0] for row in rows] == ["Dropbox", "Pastebin"]
+    assert not any("more" in row for row in rows)

@@ -243,3 +243,20 @@ def test_the_numbers_of_seqrite_are_actors():
     text = "The cluster UNG0937 sent lures. See UNG0937.exe and ung0937."
     found = [(m.quote, m.kind, m.rule) for m in find_mentions(Report("r", "s", "i", text), ATTACK)]
     assert found == [("UNG0937", "actor", "vendor-pattern")]
+
+
+def test_a_name_that_the_report_always_lengthens_is_another_one():
+    text = "Velvet Lazarus wrote to a bank. The mails of Velvet Lazarus ask for money."
+    assert "G0032" not in [concept for _, _, concept in found(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Velvet Lazarus wrote to a bank. The mails that Lazarus sent are older.",
+        "North Korean Lazarus wrote to a bank. We know the North Korean Lazarus.",
+        "The mails of Velvet Lazarus ask for money.",
+    ],
+)
+def test_a_name_that_also_stands_alone_or_behind_its_people_keeps_its_meaning(text):
+    assert "G0032" in [concept for _, _, concept in found(text)]

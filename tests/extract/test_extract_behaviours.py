@@ -230,3 +230,15 @@ def test_grams_in_bulk_are_those_one_by_one():
         found = [numbers[a:b].tolist() for a, b in itertools.pairwise(starts)]
         assert found == [sorted(slow.of(sentence)) for sentence in words]
     assert fast.of([])[1].tolist() == []
+
+
+def test_a_mail_without_a_word_of_what_it_carries_is_phishing_and_no_more():
+    def spearphishing(text):
+        return {c for c in concepts(text, "recall") if c.startswith("T1566")}
+
+    assert spearphishing(
+        "The actor sent spearphishing emails with a malicious Word attachment."
+    ) == {"T1566.001"}
+    assert spearphishing("The actor sent spearphishing emails to the staff of ministries.") == {
+        "T1566"
+    }

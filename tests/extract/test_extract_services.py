@@ -189,3 +189,11 @@ def test_the_sets_of_sentences_hold_their_floors(name):
     script = runpy.run_path(str(SETS.parents[1] / "scripts" / "score_services.py"))
     scores = script["score"](body.decode().splitlines())
     assert {n: v for n, v in scores.items() if n in floors and v < floors[n]} == {}
+
+
+def test_a_sentence_with_an_id_has_mapped_itself_and_tells_only_its_services():
+    text = "The crew sent links to an archive on Dropbox"
+    kinds = {m.kind for m in find_services(Report("r", "s", "i", text + ".", language="en"))}
+    assert kinds == {"technique", "service"}
+    written = find_services(Report("r", "s", "i", text + " (T1566.002).", language="en"))
+    assert [(m.kind, m.concept) for m in written] == [("service", "dropbox")]

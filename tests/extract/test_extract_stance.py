@@ -432,3 +432,12 @@ def test_a_confidence_that_is_not_high_is_an_assessment(cell, stance):
 
 def test_what_a_picture_is_called_says_nothing():
     assert stance_of(f"The crew did it.\n\n![{T} in code](/files/one.png)") == "reference"
+
+
+@pytest.mark.parametrize(
+    ("label", "stance"),
+    [("Source-reported", "reported"), ("Confirmed", "reported"), ("", "assessed")],
+)
+def test_a_row_that_says_what_it_is_keeps_that_beside_its_grade(label, stance):
+    source = f"| Technique | Use | Status | Confidence |\n| {T} | Orders on a paste site | {label} | Medium |"
+    assert stance_of(source) == stance

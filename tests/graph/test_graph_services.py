@@ -78,3 +78,12 @@ def test_one_technique_can_be_asked_for_and_software_is_no_service():
     graph = build_graph([(report, [], claims)], ATTACK, cited=False)
     assert [use.service for use in services_used(graph)] == ["dropbox", "slack"]
     assert [use.service for use in services_used(graph, technique="T1102")] == ["slack"]
+
+
+def test_a_service_of_another_technique_in_the_sentence_is_none_of_this_one():
+    text = (
+        "APT29 sent links to an archive on Dropbox (T1566.002) and used the Telegram Bot API for its "
+        "commands (T1102.002)."
+    )
+    rows = {(use.service, use.technique) for use in services_used(graph_of(text))}
+    assert rows == {("dropbox", "T1566.002"), ("telegram", "T1102.002")}

@@ -17,6 +17,12 @@ from ctimine.errors import InputError
 attack_app = typer.Typer(help="ATT&CK releases.", no_args_is_help=True)
 
 
+Contact = Annotated[
+    str,
+    typer.Option(help="In the User-Agent: whom to ask about our requests (or CTIMINE_CONTACT)."),
+]
+
+
 class Domain(enum.StrEnum):
     """The matrices that MITRE publishes."""
 
@@ -38,12 +44,7 @@ def attack_update(
     out: Annotated[
         Path | None, typer.Option(help="Also keep the official files, as they came, in a folder.")
     ] = None,
-    contact: Annotated[
-        str,
-        typer.Option(
-            help="In the User-Agent: whom to ask about our requests (or CTIMINE_CONTACT)."
-        ),
-    ] = "",
+    contact: Contact = "",
 ) -> None:
     """Fetch an official ATT&CK release, verify it by its content, and read it into the cache.
 

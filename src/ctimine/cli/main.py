@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from ctimine.cli.attack import attack_app
+from ctimine.cli.attack import Contact, attack_app
 from ctimine.cli.train import train_app
 from ctimine.errors import CtimineError, InputError
 from ctimine.model import Source
@@ -29,10 +29,6 @@ app.add_typer(sources_app, name="sources")
 SourceFiles = Annotated[
     list[Path] | None,
     typer.Option("--sources", help="Your own source files (TOML), beside those that ship."),
-]
-Contact = Annotated[
-    str,
-    typer.Option(help="In the User-Agent: whom to ask about our requests (or CTIMINE_CONTACT)."),
 ]
 Behaviours = Annotated[
     Literal["off", "high", "balanced", "recall"],
@@ -295,7 +291,10 @@ def evaluate_command(
         ),
     )
     if plot is not None:
-        plot.write_text(to_svg(scores.reliability), encoding="utf-8")
+        try:
+            plot.write_text(to_svg(scores.reliability), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot be written: {error.strerror}", subject=str(plot)) from None
     typer.echo(json.dumps(to_values(scores), indent=1) if as_json else to_text(scores))
 
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ctimine.graph.questions import by_passage
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -40,10 +42,11 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
     for answer in mined:
         best = answer.claims[0]
         report = answer.reports[0]
-        more = len(answer.claims) - 1
+        more = len(by_passage(answer.claims)) - 1
         date = report.published[:10] or "no date"
         where = f"[italic]{escape(report.title or report.item)}[/], {date}"
-        via = f" [cyan]via {escape(best.via)}[/]" if best.via else ""
+        ways = [_way(key, catalogue) for key in answer.via]
+        via = f" [cyan]via {escape(', '.join(sorted(ways)))}[/]" if ways else ""
         also = f" [dim](+{more} more)[/]" if more else ""
         table.add_row(
             answer.technique,
@@ -51,13 +54,22 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
             f"[{STANCE_STYLE.get(answer.stance, 'dim')}]{answer.stance}[/]",
             ", ".join(answer.basis),
             f"{answer.score:.2f}",
-            f"{where}{via}{also}\n“{escape(' '.join(best.quote.split()))}”",
+            f"{where}{also}{via}\n“{escape(' '.join(best.quote.split()))}”",
         )
     if mined:
         console.print(table)
     else:
         console.print("No report says that anybody uses it.")
     _show_cited(console, answers, catalogue)
+
+
+def _way(key: str, catalogue: Catalogue) -> str:
+    """The name of a service or of software that a use goes by."""
+    from ctimine.extract.services import services
+
+    concept = catalogue.get(key)
+    service = services().get(key)
+    return concept.name if concept else service.name if service else key
 
 
 def show_services(console: Console, uses: Sequence[ServiceUse]) -> None:
@@ -74,7 +86,7 @@ def show_services(console: Console, uses: Sequence[ServiceUse]) -> None:
     table.add_column("Report, date, sentence", ratio=7)
     for use in uses:
         report = use.reports[0]
-        more = len(use.claims) - 1
+        more = len(by_passage(use.claims)) - 1
         also = f" [dim](+{more} more)[/]" if more else ""
         date = report.published[:10] or "no date"
         where = f"[italic]{escape(report.title or report.item)}[/], {date}{also}"

@@ -13,13 +13,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ctimine.errors import EvaluationError
 from ctimine.extract.sentences import sentences
 from ctimine.model import Block, BlockKind, Report, stable_id
-
-TECHNIQUE_ID: Final = re.compile(r"(?<![A-Za-z0-9])T\d{4}(?:[./]\d{3})?(?!\d)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

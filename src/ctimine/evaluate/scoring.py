@@ -10,8 +10,9 @@ from typing import Literal, TypeAlias
 
 from ctimine.attack import Catalogue, load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate.rows import TECHNIQUE_ID, Gold, Row, digest, read_rows
+from ctimine.evaluate.rows import Gold, Row, digest, read_rows
 from ctimine.extract import extract
+from ctimine.extract.sentences import TECHNIQUE_ID
 from ctimine.model import Claim, Mention, Report
 
 Layer: TypeAlias = Literal["techniques", "actors", "claims", "stance"]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctimine.attack import Catalogue, load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate.rows import TECHNIQUE_ID, Row, digest, read_rows
+from ctimine.evaluate.rows import Row, digest, read_rows
 from ctimine.extract.behaviours import (
     FLOOR,
     PIECE_WEIGHT,
@@ -34,7 +34,7 @@ from ctimine.extract.behaviours import (
     unit_rows,
     words_of,
 )
-from ctimine.extract.sentences import sentences
+from ctimine.extract.sentences import TECHNIQUE_ID, sentences
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctimine.errors import ExportError
 from ctimine.export.layer import layer_bytes, to_navigator_layer
 from ctimine.export.page import to_html
 from ctimine.export.rows import Found, to_csv, write_jsonl
@@ -31,7 +34,8 @@ def write_all(
 
     ``technique`` bounds ``bundle.json``, ``claims.csv``, ``layer.json``, ``summary.md`` and
     ``answer.html`` to it and its sub-techniques. The JSON Lines, written when ``results`` (a
-    :class:`ctimine.Run`) are given, always hold the whole run.
+    :class:`ctimine.Run`) are given, always hold the whole run. Raises
+    :class:`~ctimine.errors.ExportError` that names the place where a file cannot be written.
 
     >>> import ctimine
     >>> run = ctimine.mine(workers=0)
@@ -39,20 +43,30 @@ def write_all(
     ['bundle.json', 'reports.jsonl']
     """
     place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    bounded = around(graph, technique) if technique else graph
-    bundle = to_stix(bounded, flavour=flavour, with_cited=with_cited)
-    (place / "bundle.json").write_bytes(to_stix_bytes(bundle))
-    written = [place / "bundle.json"]
-    if results is not None:
-        written += write_jsonl(results, place)
-    texts = {
-        "claims.csv": to_csv(graph, technique=technique).encode("utf-8"),
-        "layer.json": layer_bytes(to_navigator_layer(graph, technique=technique)),
-        "summary.md": to_markdown(graph, technique=technique).encode("utf-8"),
-        "answer.html": to_html(graph, technique=technique).encode("utf-8", "replace"),
-    }
-    for name, body in texts.items():
-        (place / name).write_bytes(body)
-        written.append(place / name)
-    return tuple(written)
+    with _named_if_unwritable(place):
+        place.mkdir(parents=True, exist_ok=True)
+        bounded = around(graph, technique) if technique else graph
+        bundle = to_stix(bounded, flavour=flavour, with_cited=with_cited)
+        (place / "bundle.json").write_bytes(to_stix_bytes(bundle))
+        written = [place / "bundle.json"]
+        if results is not None:
+            written += write_jsonl(results, place)
+        texts = {
+            "claims.csv": to_csv(graph, technique=technique).encode("utf-8"),
+            "layer.json": layer_bytes(to_navigator_layer(graph, technique=technique)),
+            "summary.md": to_markdown(graph, technique=technique).encode("utf-8"),
+            "answer.html": to_html(graph, technique=technique).encode("utf-8", "replace"),
+        }
+        for name, body in texts.items():
+            (place / name).write_bytes(body)
+            written.append(place / name)
+        return tuple(written)
+
+
+@contextlib.contextmanager
+def _named_if_unwritable(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}"
+        raise ExportError(message, subject=str(error.filename or place)) from None

@@ -11,12 +11,14 @@ import dataclasses
 import functools
 import importlib.resources
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ctimine.export.layer import techniques_of
 from ctimine.export.wording import one_line, shortened, thing, via_of
-from ctimine.graph.questions import Answer, report_of, who_uses
-from ctimine.model import Citation, Claim, Report
+from ctimine.graph.questions import Answer, by_passage, report_of, who_uses
+from ctimine.graph.services import services_used
+from ctimine.model import Claim, Report
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,7 +30,7 @@ LONGEST_QUOTE: Final = 700
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Evidence:
-    """One sentence, and all that a reader weighs it by."""
+    """One passage, and all that a reader weighs it by; ``claim`` is its best."""
 
     claim: Claim
     report: Report
@@ -47,7 +49,6 @@ class Pair:
     via: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     against: tuple[Evidence, ...]
-    citations: tuple[Citation, ...]
 
     @property
     def years(self) -> str:
@@ -72,13 +73,14 @@ def to_html(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
     answers = [a for one in ids for a in who_uses(graph, one, subs=bool(technique))]
     answers.sort(key=lambda a: (a.technique, -a.score, a.name, a.actor))
     pairs = [_pair(graph, answer) for answer in answers if answer.claims]
+    uses = services_used(graph, technique=technique, kinds=("actor",))
     return _template().render(
         title=thing(graph, technique) if technique else "which technique",
         link=_link(str(graph.nodes[technique].get("url", ""))) if technique in graph else "",
         release=graph.graph["catalogue"],
         version=graph.graph["ctimine"],
         pairs=pairs,
-        services=_services(pairs),
+        services=[(use, _titled(use.reports[0]), len(by_passage(use.claims)) - 1) for use in uses],
         reports=_reports(graph, pairs),
         cited=[_pair(graph, answer) for answer in answers if answer.citations and technique],
         link_of=lambda place: _link(place.url),
@@ -102,21 +104,26 @@ def _pair(graph: nx.MultiDiGraph, answer: Answer) -> Pair:
         technique=thing(graph, answer.technique),
         actor=thing(graph, answer.actor),
         via=tuple(via_of(graph, list(answer.claims))),
-        evidence=tuple(_evidence(graph, claim) for claim in answer.claims),
-        against=tuple(_evidence(graph, claim) for claim in answer.against),
-        citations=answer.citations,
+        evidence=tuple(_evidence(graph, passage) for passage in by_passage(answer.claims)),
+        against=tuple(_evidence(graph, passage) for passage in by_passage(answer.against)),
     )
 
 
-def _evidence(graph: nx.MultiDiGraph, claim: Claim) -> Evidence:
-    report = report_of(graph, claim.report)
+def _evidence(graph: nx.MultiDiGraph, passage: Sequence[Claim]) -> Evidence:
+    claim = passage[0]
+    report = _titled(report_of(graph, claim.report))
     return Evidence(
         claim=claim,
-        report=dataclasses.replace(report, title=one_line(report.title or report.item)),
+        report=report,
         quote=shortened(claim.quote, LONGEST_QUOTE),
         basis=basis_in_words(claim, report),
-        via=tuple(via_of(graph, [claim])),
+        via=tuple(via_of(graph, list(passage))),
     )
+
+
+def _titled(report: Report) -> Report:
+    """The report with a title on one line: its own, or where it lies."""
+    return dataclasses.replace(report, title=one_line(report.title or report.item))
 
 
 def basis_in_words(claim: Claim, report: Report) -> str:
@@ -136,21 +143,6 @@ def basis_in_words(claim: Claim, report: Report) -> str:
     }[claim.basis]
 
 
-def _services(pairs: list[Pair]) -> list[tuple[str, list[tuple[Pair, Evidence, int]]]]:
-    """Each service or software that a use goes by, with its best evidence and how many more.
-
-    The one that most actors use comes first.
-    """
-    found: dict[str, list[tuple[Pair, Evidence, int]]] = collections.defaultdict(list)
-    for pair in pairs:
-        for name in pair.via:
-            saying = [one for one in pair.evidence if name in one.via]
-            found[name].append((pair, saying[0], len(saying) - 1))
-    return sorted(
-        found.items(), key=lambda item: (-len({row[0].actor for row in item[1]}), item[0])
-    )
-
-
 def _reports(
     graph: nx.MultiDiGraph, pairs: list[Pair]
 ) -> list[tuple[Report, list[tuple[str, int]]]]:
@@ -161,9 +153,7 @@ def _reports(
             counted[one.report.id][f"{pair.actor}: {pair.technique}"] += 1
     rows = []
     for key, pairs_of in counted.items():
-        report = report_of(graph, key)
-        report = dataclasses.replace(report, title=one_line(report.title or report.item))
-        rows.append((report, sorted(pairs_of.items())))
+        rows.append((_titled(report_of(graph, key)), sorted(pairs_of.items())))
     rows.sort(key=lambda row: (row[0].title, row[0].id))
     return sorted(rows, key=lambda row: row[0].published, reverse=True)
 

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ctimine.export.layer import techniques_of
-from ctimine.export.wording import one_line, shortened
-from ctimine.graph.questions import Answer, name_of, who_uses
+from ctimine.export.wording import one_line, shortened, via_of
+from ctimine.graph.questions import Answer, by_passage, name_of, who_uses
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -56,7 +56,7 @@ def to_markdown(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
         "| Technique | Actor | Stance | Basis | Score | Report | Date | Sentence |",
         "| --- | --- | --- | --- | ---: | --- | --- | --- |",
     ]
-    lines += [_row(answer) for answer in mined]
+    lines += [_row(graph, answer) for answer in mined]
     if cited:
         lines += [
             "",
@@ -79,10 +79,11 @@ def _answers(graph: nx.MultiDiGraph, technique: str) -> list[Answer]:
     return sorted(found, key=lambda a: (a.technique, -a.score, a.name, a.actor))
 
 
-def _row(answer: Answer) -> str:
+def _row(graph: nx.MultiDiGraph, answer: Answer) -> str:
     best, report = answer.claims[0], answer.reports[0]
-    via = f" via {escaped(', '.join(answer.via))}" if answer.via else ""
-    more = len(answer.claims) - 1
+    ways = via_of(graph, list(answer.claims))
+    via = f" via {escaped(', '.join(ways))}" if ways else ""
+    more = len(by_passage(answer.claims)) - 1
     also = f" (+{more} more)" if more else ""
     quote = escaped(shortened(best.quote, LONGEST_SENTENCE))
     cells = (

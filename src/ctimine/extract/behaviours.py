@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ctimine.errors import ExtractError
-from ctimine.extract.sentences import sentences
+from ctimine.extract.sentences import TECHNIQUE_ID, sentences
 from ctimine.model import Mention, Report
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ _MASK: Final = re.compile(
     r"|(?P<zhash>\b[0-9a-f]{32,}\b)|(?P<zip>\b(?:\d{1,3}\[?\.\]?){3}\d{1,3}\b)"
     r"|(?P<zid>\b[tsg]\d{4}(?:[./]\d{3})?\b)"
 )
-_TECHNIQUE_ID: Final = re.compile(r"(?<![A-Za-z0-9])T\d{4}(?:[./]\d{3})?(?!\d)")
 _WORD: Final = re.compile(r"[^\W_]+")
 _SMALL: Final = frozenset(
     re.findall(
@@ -718,7 +717,7 @@ def find_behaviours(
         raise ExtractError(
             f"no such threshold, choose one of {', '.join(model.thresholds)}", subject=threshold
         ) from None
-    spans = [span for span in _spans(report) if not _TECHNIQUE_ID.search(report.text, *span)]
+    spans = [span for span in _spans(report) if not TECHNIQUE_ID.search(report.text, *span)]
     if not spans:
         return ()
     lines = [report.text[start:end] for start, end in spans]

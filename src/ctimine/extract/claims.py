@@ -712,6 +712,8 @@ class _Finder:
             others = [t for t in within(self.techniques, start, end) if t.key != target.key]
             start = max([start, *(t.end for t in others if t.end <= target.start)])
             stop = [t.start for t in others if t.start >= target.end]
+            if stop and text[target.end : target.end + 1] == ")":
+                stop = [target.end]  # an id in brackets maps what stands before it
             end = min([end, *stop])
         for tool in within(self.things, start, end):
             if (

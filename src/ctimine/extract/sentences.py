@@ -12,6 +12,8 @@ import functools
 import re
 from typing import Final
 
+TECHNIQUE_ID: Final = re.compile(r"(?<![A-Za-z0-9])T\d{4}(?:[./]\d{3})?(?!\d)")
+"""A written technique id, as a sign that a sentence maps itself; :mod:`.ids` reads ids in full."""
 _END: Final = re.compile(
     # Latin marks: closing quotes and brackets, footnotes such as [12], then space, then an opening
     # (the look-behind and the possessive marks keep hostile runs of marks linear)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctimine.errors import ExtractError
 from ctimine.extract.passages import Layout
+from ctimine.extract.sentences import TECHNIQUE_ID
 from ctimine.extract.service_model import features, judge
 from ctimine.model import Mention, Report
 
@@ -432,7 +433,8 @@ def find_services(report: Report) -> tuple[Mention, ...]:
     """Service and technique mentions of every sentence that says how a service is abused.
 
     A service mention has kind ``service`` and the service's key as concept; the technique mention
-    covers the same sentence with basis ``behaviour`` and a rule such as ``service-dead-drop``.
+    covers the same sentence with basis ``behaviour`` and a rule such as ``service-dead-drop``. A
+    sentence that writes a technique id has mapped itself: of it only the services are told.
     Languages other than English abstain.
 
     >>> text = "The implant read a Pastebin note that held the address of its C2 server."
@@ -455,19 +457,20 @@ def find_services(report: Report) -> tuple[Mention, ...]:
         if judged is None:
             continue
         role, named = judged
-        found.append(
-            Mention(
-                report.id,
-                start,
-                end,
-                report.text[start:end],
-                "technique",
-                role.technique,
-                "behaviour",
-                rule=f"service-{role.name}",
-                score=role.score,
+        if not TECHNIQUE_ID.search(report.text, start, end):
+            found.append(
+                Mention(
+                    report.id,
+                    start,
+                    end,
+                    report.text[start:end],
+                    "technique",
+                    role.technique,
+                    "behaviour",
+                    rule=f"service-{role.name}",
+                    score=role.score,
+                )
             )
-        )
         found += [
             Mention(
                 report.id,
@@ -531,16 +534,6 @@ def kinds_of(sentence: str) -> list[tuple[int, int, str]]:
         for a, b, key in services_in(sentence)
         if _is_used(sentence, a, b, key)
     ]
-
-
-def used_services(sentence: str) -> tuple[str, ...]:
-    """Keys of the services that a sentence may say are used, in order.
-
-    >>> used_services("It posed as Dropbox and sent its loot to Box and OneDrive accounts.")
-    ('box', 'onedrive')
-    """
-    found = (key for a, b, key in services_in(sentence) if _is_used(sentence, a, b, key))
-    return tuple(dict.fromkeys(found))
 
 
 def _is_used(sentence: str, start: int, end: int, key: str) -> bool:

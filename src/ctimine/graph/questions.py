@@ -325,6 +325,21 @@ def _answer(graph: nx.MultiDiGraph, technique: str, actor: str, evidence: _Evide
     )
 
 
+def by_passage(claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], ...]:
+    """Claims grouped by the passage that makes them, in the order given.
+
+    A sentence that names several services makes a claim for each; a reader wants it once.
+
+    >>> told = [Claim("r", 0, 9, "A: B, C.", "G0010", "uses", "T1102", "id", via=v) for v in "bc"]
+    >>> [[claim.via for claim in passage] for passage in by_passage(told)]
+    [['b', 'c']]
+    """
+    found: dict[tuple[str, int, int], list[Claim]] = {}
+    for claim in claims:
+        found.setdefault((claim.report, claim.start, claim.end), []).append(claim)
+    return tuple(tuple(passage) for passage in found.values())
+
+
 def _may_speak(graph: nx.MultiDiGraph, report: str) -> bool:
     return graph.nodes[f"report:{report}"].get("report_kind", "report") in EDGE_KINDS
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from ctimine.extract.services import services, used_services
 from ctimine.graph.edges import to_claim
 from ctimine.graph.questions import best_first, combined_score, family, name_of, report_of, speaks
 from ctimine.model import EVIDENT, Claim, Report
@@ -62,8 +61,8 @@ def services_used(
     """Who uses which service for what: one row a service, user and technique.
 
     ``technique`` bounds it to one technique and its sub-techniques, such as ``T1102`` for command
-    and control. A sentence that names several services makes a row for each; software that a claim
-    goes by makes none. By service name, then score.
+    and control. Each claim names its one service, so a sentence with several makes a row for each;
+    software that a claim goes by makes none. By service name, then score.
 
     >>> from ctimine import Claim, Report, build_graph, load_attack
     >>> report = Report("r1", "demo", "a.md", "Turla read its orders from a Pastebin note.")
@@ -76,7 +75,9 @@ def services_used(
     [('Pastebin', 'Turla', 'T1102.003', 'orders only')]
     """
     wanted = set(family(graph, technique)) if technique else set()
-    names = _service_names()
+    from ctimine.extract.services import services  # compiles many patterns
+
+    names = {key: service.name for key, service in services().items()}
     found: dict[tuple[str, str, str], list[Claim]] = {}
     for actor, target, data in graph.edges(data=True):
         if data["edge"] != "claim" or data["relation"] != "uses" or data.get("via") not in names:
@@ -85,9 +86,7 @@ def services_used(
             continue
         claim = to_claim(data)
         if claim.stance in stances and (speaks(graph, claim) or claim.stance not in EVIDENT):
-            beside = used_services(claim.quote) if target in ROLES else ()
-            for service in {claim.via, *beside}:
-                found.setdefault((service, actor, target), []).append(claim)
+            found.setdefault((claim.via, actor, target), []).append(claim)
     rows = [_row(graph, names, key, claims) for key, claims in found.items()]
     return tuple(sorted(rows, key=lambda u: (u.service_name, -u.score, u.name, u.technique)))
 
@@ -112,7 +111,3 @@ def _row(
         claims=tuple(claims),
         reports=tuple(report_of(graph, report) for report in reports),
     )
-
-
-def _service_names() -> dict[str, str]:
-    return {key: service.name for key, service in services().items()}
