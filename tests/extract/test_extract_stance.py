@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ctimine.extract.stance import (
     Judge,
+    LabelForms,
     explain_stance,
     find_genre,
     rules,
@@ -394,6 +395,61 @@ def test_a_described_use_does_not_hide_cues_from_other_mentions():
 )
 def test_a_label_at_either_end_speaks_for_the_whole(source):
     assert stance_of(source) == "assessed"
+
+
+LABEL_PIECES = [
+    *(
+        "[",
+        "】",
+        "【",
+        "(",
+        ")",
+        "]",
+        "\n",
+        "- ",
+        " – ",
+        " —",
+        "**",
+        ": ",
+        ":",
+        " ",
+        "  ",
+        ", ",
+        "…",
+    ),
+    *("Status: ", "label ", "EVIDENCE – ", "confidence: very low", "Confidence low"),
+    *("Observed", "reported", "assessed", "low-confidence", "✅ Confirmed", "false", "alleged"),
+    *("Forecast", "partially corroborated", "observed / reported", "ınferred", "the group"),
+]
+
+
+@given(st.lists(st.sampled_from(LABEL_PIECES), max_size=14).map("".join), st.integers(0, 200))
+def test_a_label_is_found_wherever_its_patterns_match(text, end):
+    """Looking only where a label may begin finds what looking everywhere finds."""
+    forms = rules().label_forms
+    everywhere = [
+        (stance, match.start())
+        for stance, pattern in forms.patterns
+        for match in pattern.finditer(text[:end])
+    ]
+    assert forms.find(text, forms.places(text), min(end, len(text))) == everywhere
+
+
+def test_where_labels_may_begin_is_asked_once_for_a_block(monkeypatch):
+    """However many mentions a long paragraph has, and however far its labels are looked for."""
+    text = " ".join(f"The group [observed] used T1102 in case {n}." for n in range(200))
+    mentions = [
+        Mention("r", m.start(), m.end(), "T1102", "technique", "T1102", "id")
+        for m in re.finditer("T1102", text)
+    ]
+    asked = []
+    places = LabelForms.places
+    monkeypatch.setattr(
+        LabelForms, "places", lambda forms, words: asked.append(words) or places(forms, words)
+    )
+    judged = set_stance(Report("r", "s", "i", text), mentions)
+    assert {mention.stance for mention in judged} == {"reported"}
+    assert asked == [text]
 
 
 GRADED = f"| Technique | Use | Grade |\n| {T} | Orders on a page | %s |\n\n%s"

@@ -16,8 +16,10 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, TypeAlias, cast
 
+import ahocorasick_rs
+
 from ctimine.errors import ExtractError
-from ctimine.extract.gate import Gate
+from ctimine.extract.gate import Gate, folded
 from ctimine.extract.languages import other_language
 from ctimine.extract.legends import Legends
 from ctimine.extract.passages import Layout
@@ -37,6 +39,9 @@ _STRONG: Final[tuple[Stance, ...]] = ("reference", "example", "recommended", "ne
 _MILD: Final[tuple[Stance, ...]] = ("claimed", "forecast", "capability")
 _SHORT: Final = 800  # characters of a paragraph that one label can speak for
 _LONGEST_TAIL: Final = 40  # characters of a label at the end of a passage, brackets and all
+_LABEL_NOUNS: Final = ("status", "verdict", "evidence", "label", "assessment")
+"""Nouns that a label may follow: ``Status: confirmed``."""
+_DASHES: Final = "–—-"
 _LEAD: Final = 2500  # characters that count as the beginning of a document
 _PAST_USE: Final = re.compile(
     r"\b(?:used|leveraged|exploited|deployed|employed|abused|conducted|delivered|sent|gained|stole|"
@@ -100,6 +105,39 @@ class Cue:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class LabelForms:
+    """How a report may write an evidence label in running text.
+
+    A label begins at a mark or at one of a few words, and then says one of the words of
+    ``cues.toml``: ``opening`` matches that much, so that the patterns run where a label can be.
+    """
+
+    patterns: tuple[tuple[Stance, re.Pattern[str]], ...]
+    opening: re.Pattern[str]
+    marks: ahocorasick_rs.AhoCorasick
+
+    def places(self, text: str) -> list[int]:
+        """Where in a text a label may begin, in order."""
+        places = {0}
+        for _, at, _ in self.marks.find_matches_as_indexes(folded(text)):
+            # a dash counts with the white space before it
+            places.add(at - 1 if text[at] in _DASHES and at else at)
+        return [at for at in sorted(places) if self.opening.match(text, at)]
+
+    def find(self, text: str, places: Sequence[int], end: int) -> list[tuple[Stance, int]]:
+        """Labels of ``text[:end]`` by form, with the places where they begin."""
+        found: list[tuple[Stance, int]] = []
+        for stance, pattern in self.patterns:
+            reached = 0
+            for at in places:
+                match = pattern.match(text, at, end) if at >= reached else None
+                if match:
+                    found.append((stance, at))
+                    reached = match.end()
+        return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Rules:
     """The parsed ``cues.toml``."""
 
@@ -109,7 +147,7 @@ class Rules:
     sections: tuple[tuple[Stance, re.Pattern[str], re.Pattern[str] | None], ...]
     genres: tuple[tuple[str, str, float, re.Pattern[str]], ...]
     table: dict[str, re.Pattern[str]]
-    label_forms: tuple[tuple[Stance, re.Pattern[str]], ...]
+    label_forms: LabelForms
     label_cells: tuple[tuple[Stance, re.Pattern[str]], ...]
 
 
@@ -146,22 +184,6 @@ def rules() -> Rules:
             )
         )
     labels = tuple((cast("Stance", row["stance"]), row["words"]) for row in data["label"])
-    forms = []
-    for stance, words in labels:
-        low = r"|\bconfidence\b\W{1,6}(?:very )?low\b" if stance == "assessed" else ""
-        forms.append(
-            (
-                stance,
-                _compile(
-                    rf"[\[【]\s*{words}(?:\s*[:,;–—-][^\]】]{{0,80}})?\s*[\]】]"
-                    rf"|\(\s*{words}\s*\)"
-                    rf"|(?:^|\n)[\W_]*{words}(?=\W{{0,3}}:)"
-                    rf"|\s[–—-]\s*[*_`]*{words}(?=[\W_]*$)"
-                    rf"|\b(?:status|verdict|evidence|label|assessment)\b\W{{1,6}}{words}\b{low}",
-                    f"label {stance}",
-                ),
-            )
-        )
     return Rules(
         cues=tuple(cues),
         gate=Gate([cue.pattern for cue in cues]),
@@ -179,11 +201,39 @@ def rules() -> Rules:
             for row in data["genre"]
         ),
         table={name: _compile(pattern, name) for name, pattern in data["table"].items()},
-        label_forms=tuple(forms),
+        label_forms=_label_forms(labels),
         label_cells=tuple(
             (stance, _compile(rf"^[\W_]*{words}(?![\w-])", "label")) for stance, words in labels
         ),
     )
+
+
+def _label_forms(labels: Sequence[tuple[Stance, str]]) -> LabelForms:
+    forms = []
+    for stance, words in labels:
+        low = r"|\bconfidence\b\W{1,6}(?:very )?low\b" if stance == "assessed" else ""
+        forms.append(
+            (
+                stance,
+                _compile(
+                    rf"[\[【]\s*{words}(?:\s*[:,;–—-][^\]】]{{0,80}})?\s*[\]】]"
+                    rf"|\(\s*{words}\s*\)"
+                    rf"|(?:^|\n)[\W_]*{words}(?=\W{{0,3}}:)"
+                    rf"|\s[{_DASHES}]\s*[*_`]*{words}(?=[\W_]*$)"
+                    rf"|\b(?:{'|'.join(_LABEL_NOUNS)})\b\W{{1,6}}{words}\b{low}",
+                    f"label {stance}",
+                ),
+            )
+        )
+    any_word = f"(?:{'|'.join(words for _, words in labels)})"
+    opening = _compile(
+        rf"(?:[\[【(]\s*|(?:^|\n)[\W_]*|\s[{_DASHES}]\s*[*_`]*"
+        rf"|\b(?:{'|'.join(_LABEL_NOUNS)})\b\W{{1,6}}){any_word}"
+        r"|\bconfidence\b\W{1,6}(?:very )?low",
+        "label openings",
+    )
+    marks = ["[", "【", "(", "\n", *_DASHES, *_LABEL_NOUNS, "confidence"]
+    return LabelForms(tuple(forms), opening, ahocorasick_rs.AhoCorasick(marks))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -273,6 +323,7 @@ class Judge:
         self.language = other_language(report)
         self._spans = sorted((m.start, m.end) for m in mentions if not _is_passage(m))
         self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
+        self._label_places: dict[int, list[int]] = {}
         self._heads: dict[tuple[int, int], list[tuple[Stance, int]]] = {}
         self._actors = [m for m in mentions if m.kind in {"actor", "campaign"}]
         self._sections: dict[int, tuple[Stance | None, str]] = {}
@@ -499,15 +550,14 @@ class Judge:
                 best = cue
         return best
 
-    def _labels(self, start: int, head: str) -> list[tuple[Stance, int]]:
-        """Evidence labels in the head of a block, by form, with their places in it."""
-        key = (start, len(head))
+    def _labels(self, index: int, size: int) -> list[tuple[Stance, int]]:
+        """Evidence labels among the first characters of a block, by form, with their places."""
+        key = (index, min(size, len(words := self.layout.words(index))))
         if key not in self._heads:
-            self._heads[key] = [
-                (stance, match.start())
-                for stance, pattern in rules().label_forms
-                for match in pattern.finditer(head)
-            ]
+            forms = rules().label_forms
+            if index not in self._label_places:
+                self._label_places[index] = forms.places(words)
+            self._heads[key] = forms.find(words, self._label_places[index], key[1])
         return self._heads[key]
 
     def _label(
@@ -518,9 +568,9 @@ class Judge:
             return None
         block = self.layout.blocks[index]
         whole = block.kind == "list_item" and block.end - block.start < 1200
-        head = self.layout.text[block.start : min(block.end, max(end, block.start + 2000))]
+        head = max(end - block.start, 2000)
         best: tuple[int, Stance] | None = None
-        for stance, place in self._labels(block.start, head):
+        for stance, place in self._labels(index, head):
             at = block.start + place
             if at > mention.start and not whole and not start <= at < end:
                 # a label at the very end of a short paragraph speaks for all of it
@@ -568,9 +618,8 @@ class Judge:
                     match = pattern.search(words)
                     if match and (table["status"].search(head) or match.end() >= len(words) - 3):
                         found, labelled = stance, True
-            for stance, pattern in rules().label_forms:
-                if not found and pattern.search(words[:60]):
-                    found = stance
+            for stance, _ in () if found else self._labels(cell, 60)[:1]:
+                found = stance
             if not found and cell != index:
                 found = self._cell_cue(cell, mention.kind)
             if found and (best is None or _weight(found) < _weight(best[0])):
