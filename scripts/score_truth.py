@@ -102,13 +102,14 @@ def actor_key(name: str, identity: str, catalogue: Catalogue) -> str:
     return named[0].id if len(named) == 1 else UNSEEN + fold(name)
 
 
-def links_of(truth: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The links of a truth, one for each technique where one names several."""
-    return [
-        {**link, "technique": technique}
-        for link in truth["links"]
-        for technique in str(link["technique"]).replace(",", " ").split()
-    ]
+def links_of(truth: Mapping[str, Any], catalogue: Catalogue) -> list[dict[str, Any]]:
+    """The links of a truth, one for each technique, as the catalogue's release numbers them."""
+    links = []
+    for link in truth["links"]:
+        for written in str(link["technique"]).replace(",", " ").split():
+            concept = catalogue.resolve(written)
+            links.append({**link, "technique": concept.id if concept else written})
+    return links
 
 
 def score_report(
@@ -127,7 +128,7 @@ def score_report(
     must: dict[Pair, list[dict[str, Any]]] = {}
     open_to_doubt: set[Pair] = set()
     named: dict[str, str] = {}
-    for link in links_of(truth):
+    for link in links_of(truth, catalogue):
         key = actor_key(str(link["actor"]), str(link.get("actor_id") or ""), catalogue)
         named[fold(str(link["actor"]))] = key
         pair = key, level(link["technique"])

@@ -100,6 +100,11 @@ def test_parents_agree_where_sub_techniques_do_not(script):
     assert score(script, links, [USE], exact=False)[0].found == {"id": 1}
 
 
+def test_a_retired_id_is_followed(script):
+    links = [link("T1562.001")]
+    assert score(script, links, [dataclasses.replace(USE, object="T1685")])[0].found == {"id": 1}
+
+
 def test_an_actor_without_id_agrees_by_name(script):
     unseen = dataclasses.replace(USE, subject="name:silverraven", subject_name="Silver Raven")
     links = [link(actor="Silver Raven", actor_id=None)]

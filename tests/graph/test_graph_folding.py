@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import graph_world as make
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctimine.graph import find_copies, fold_copies, fold_results
+from ctimine.attack import load_attack
+from ctimine.graph import build_graph, find_claims, find_copies, fold_copies, fold_results
 from ctimine.graph.folding import canonical_address
+from ctimine.graph.questions import combined_score
 from ctimine.model import Block, Fact
 
 WORDS = sorted(
@@ -135,8 +138,6 @@ def test_one_address_folds_formats_but_not_whatever_declares_it():
 
 def test_copies_that_declare_one_address_have_one_id_and_are_named_all_the_same():
     a = make.report("a", prose(1), url="https://desk.example/lamps")
-    import dataclasses
-
     b = dataclasses.replace(a, item="mirror/a.md")
     kept, folded = fold_copies([a, b])
     assert (len(kept), folded) == (1, {})
@@ -207,13 +208,85 @@ def test_a_report_without_copies_stays_as_it_is():
 
 def test_mentions_and_claims_are_those_of_the_representative():
     a, _, claims_a = make.uses("a", "G0010", "T1102")
-    import dataclasses
-
     b = dataclasses.replace(a, id="other", item="b.md")
     claims_b = (dataclasses.replace(claims_a[0], report="other"),)
     results, copies = fold_results([(b, (), claims_b), (a, (), claims_a)])
     assert [claims for _, _, claims in results] == [claims_a]
     assert [copy.copy for copy in copies] == ["other"]
+
+
+def with_more(text="", **changes):
+    """A report that claims one use, and a copy that repeats it and says one thing more."""
+    quote = "Turla used T1102 there."
+    a = make.report("a", quote + " " + prose(1), title="Lamps", url="https://desk.example/a")
+    claim = make.claim(a, quote, "G0010", "uses", "T1102")
+    more = text or "Turla used T1105 later."
+    b = make.report("b", f"{quote} {prose(1)} {more}", title="Lamps", **changes)
+    again = make.claim(b, quote, "G0010", "uses", "T1102")
+    new = make.claim(b, more, "G0010", "uses", "T1105")
+    mention = make.mention(b, "Turla", "actor", "G0010")
+    return (a, (), (claim,)), (b, (mention,), (again, new))
+
+
+def test_what_only_a_copy_says_is_kept_with_the_copy():
+    original, mirror = with_more()
+    (kept, extra), (copy,) = fold_results([mirror, original])
+    assert kept[2] == original[2]
+    assert (extra[0].item, extra[1]) == ("b.md", mirror[1])
+    assert [(claim.object, claim.quote) for claim in extra[2]] == [
+        ("T1105", "Turla used T1105 later.")
+    ]
+    assert extra[0].text[extra[2][0].start : extra[2][0].end] == extra[2][0].quote
+    assert [f.value for f in extra[0].facts if f.field == "copy-of"] == [kept[0].id]
+    assert (copy.own, copy.otherwise) == (1, 0)
+
+
+def test_folding_again_keeps_it_once():
+    once, _ = fold_results(with_more())
+    assert fold_results(once)[0] == once
+
+
+def test_words_that_both_have_count_as_the_kept_report_reads_them():
+    """A format may lose a table and with it whose row it was: its reading is no evidence."""
+    original, mirror = with_more(text="turla, used:\tT1102 THERE")
+    (kept,), (copy,) = fold_results([original, mirror])
+    assert kept[2] == original[2]
+    assert (copy.own, copy.otherwise) == (0, 1)
+
+
+def test_a_copy_that_denies_what_the_other_reports_is_heard():
+    original, (b, mentions, (again, new)) = with_more()
+    denied = dataclasses.replace(new, object="T1102", stance="negated")
+    kept, _ = fold_results([original, (b, mentions, (again, denied))])
+    assert [claim.stance for _, _, claims in kept for claim in claims] == ["reported", "negated"]
+
+
+def test_a_copy_under_the_same_id_gets_its_own():
+    original, (b, mentions, claims) = with_more()
+    same = dataclasses.replace(b, id=original[0].id)
+    claims = tuple(dataclasses.replace(claim, report=same.id) for claim in claims)
+    mentions = tuple(dataclasses.replace(mention, report=same.id) for mention in mentions)
+    results, _ = fold_results([original, (same, mentions, claims)])
+    assert len({report.id for report, _, _ in results}) == 2
+    assert all(
+        found.report == report.id
+        for report, mentions, claims in results
+        for found in (*mentions, *claims)
+    )
+
+
+def test_a_copy_is_no_second_voice():
+    """Under another publisher's name it is still the words of the first."""
+    original, (b, _, (again, new)) = with_more(publisher="Mirror")
+    sub = dataclasses.replace(new, object="T1102.001")
+    results, _ = fold_results([original, (b, (), (again, sub))])
+    graph = build_graph(results, load_attack(), cited=False)
+    claims = find_claims(graph)
+    assert {(claim.report, claim.object) for claim in claims} == {
+        (original[0].id, "T1102"),
+        (b.id, "T1102.001"),
+    }
+    assert combined_score(graph, claims) == max(claim.score for claim in claims)
 
 
 CORPUS = [

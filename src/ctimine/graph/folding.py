@@ -23,7 +23,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from ctimine.model import Claim, Fact, Mention, Report
+from ctimine.model import EVIDENT, Claim, Fact, Mention, Report, stable_id
 
 Result = tuple[Report, Sequence[Mention], Sequence[Claim]]
 
@@ -66,7 +66,9 @@ class Copy:
 
     ``copy`` and ``kept`` are report ids, ``item`` and ``kept_item`` the paths inside their sources.
     ``reason`` is ``same text``, ``same text but for layout``, ``same address``, ``near-duplicate``
-    or ``another format``; ``similarity`` is the share of common five-word runs.
+    or ``another format``; ``similarity`` is the share of common five-word runs. ``own`` counts its
+    claims that the kept document has no words for, and that are kept with it; ``otherwise`` those
+    that it alone makes of words that the kept document has, too, and that are left to that one.
     """
 
     source: str
@@ -77,6 +79,8 @@ class Copy:
     kept: str
     reason: str
     similarity: float
+    own: int = 0
+    otherwise: int = 0
 
 
 def fold_copies(reports: Iterable[Report]) -> tuple[tuple[Report, ...], dict[str, str]]:
@@ -102,9 +106,9 @@ def fold_copies(reports: Iterable[Report]) -> tuple[tuple[Report, ...], dict[str
 def fold_results(results: Iterable[Result]) -> tuple[tuple[Result, ...], tuple[Copy, ...]]:
     """The results of the reports that stand for all, and each copy with the reason.
 
-    Mentions and claims of the representative count. What only a copy says is not carried over: its
-    offsets would point into a text that is no longer there. The choice of the representative keeps
-    that loss small.
+    Mentions and claims of the representative count. A copy that says more, in words that the
+    representative does not have, follows it as a result of its own with its mentions and just those
+    claims, under a fact ``copy-of`` that holds the id of the representative: nothing counts twice.
     """
     ordered = sorted(results, key=lambda result: _rank(result[0]))
     groups = _groups([_Sketch(report) for report, _, _ in ordered])
@@ -112,8 +116,17 @@ def fold_results(results: Iterable[Result]) -> tuple[tuple[Result, ...], tuple[C
     copies: list[Copy] = []
     for first, members in groups:
         report, mentions, claims = ordered[first]
+        told = {_statement(claim) for claim in claims}
+        letters = ""
         for member, reason, similarity in members:
-            other = ordered[member][0]
+            other, others_mentions, others_claims = ordered[member]
+            more = [claim for claim in others_claims if _statement(claim) not in told]
+            letters = letters or (_letters(report.text) if more else "")
+            own = [claim for claim in more if _letters(claim.quote) not in letters]
+            told |= {_statement(claim) for claim in own}
+            if own:
+                own_result = other, others_mentions, own
+                kept.append(_as_copy(own_result, report, f"{reason}, {similarity:.2f}"))
             copies.append(
                 Copy(
                     other.source,
@@ -124,6 +137,8 @@ def fold_results(results: Iterable[Result]) -> tuple[tuple[Result, ...], tuple[C
                     report.id,
                     reason,
                     round(similarity, 3),
+                    len(own),
+                    len(more) - len(own),
                 )
             )
         others = [ordered[member][0] for member, _, _ in members]
@@ -132,6 +147,35 @@ def fold_results(results: Iterable[Result]) -> tuple[tuple[Result, ...], tuple[C
     kept.sort(key=lambda result: (result[0].source, result[0].item, result[0].id))
     copies.sort(key=lambda copy: (copy.source, copy.item, copy.copy))
     return tuple(kept), tuple(copies)
+
+
+def _statement(claim: Claim) -> tuple[str, str, str, bool]:
+    """What a claim says, wherever it stands, and whether it says that it is so."""
+    return claim.subject, claim.relation, claim.object, claim.stance in EVIDENT
+
+
+def _letters(text: str) -> str:
+    """The text without what a format changes: case, spaces, punctuation, marks of tables."""
+    return "".join(_WORD.findall(_folded(text)))
+
+
+def _as_copy(result: Result, kept: Report, why: str) -> Result:
+    """A result that says it is a copy.
+
+    Where it has the id of the kept report, by its address or as another version of the same item,
+    it gets one of its own, so that offsets point into its own text.
+    """
+    copy, mentions, claims = result
+    own = copy.id
+    if own == kept.id:
+        own = stable_id("report", copy.source, copy.item, copy.digest)
+    facts = tuple(dict.fromkeys((*copy.facts, Fact("copy-of", kept.id, why))))
+    report = dataclasses.replace(copy, id=own, facts=facts)
+    return (
+        report,
+        tuple(dataclasses.replace(mention, report=own) for mention in mentions),
+        tuple(dataclasses.replace(claim, report=own) for claim in claims),
+    )
 
 
 def find_copies(reports: Iterable[Report]) -> tuple[Copy, ...]:

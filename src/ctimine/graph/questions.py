@@ -281,13 +281,21 @@ def combined_score(graph: nx.MultiDiGraph, claims: Iterable[Claim]) -> float:
     """The score of claims on one edge together, as this module's first lines say."""
     best: dict[str, float] = {}
     for claim in claims:
-        report = graph.nodes[f"report:{claim.report}"]
-        voice = str(report.get("publisher") or report.get("source")).casefold()
+        voice = _voice(graph, claim.report)
         weighed = claim.score * STANCE_WEIGHT.get(claim.stance, 0.0)
         best[voice] = max(best.get(voice, 0.0), weighed)
     # Sorted, because floating-point products depend on the order of their factors.
     doubt = math.prod(1.0 - score for score in sorted(best.values()))
     return round(min(CEILING, 1.0 - doubt), 4)
+
+
+def _voice(graph: nx.MultiDiGraph, report: str) -> str:
+    """Who speaks in a report: its publisher, or its source; in a copy that of the original."""
+    node = graph.nodes[f"report:{report}"]
+    if '"copy-of"' in str(node.get("facts", "")):
+        kept = next(fact.value for fact in to_report(report, node).facts if fact.field == "copy-of")
+        node = graph.nodes.get(f"report:{kept}", node)
+    return str(node.get("publisher") or node.get("source")).casefold()
 
 
 @dataclasses.dataclass(slots=True)

@@ -37,8 +37,9 @@ OnProgress = Callable[[int, str], None]
 class Run:
     """What one run found, and what became of every document.
 
-    ``reports`` are the representatives after folding; ``mentions`` and ``claims`` are those of the
-    representatives, in order of report and place. ``graph`` is the evidence graph over them.
+    ``reports`` are the representatives after folding, and each copy that says something of its own;
+    ``mentions`` and ``claims`` are those of the representatives and what only such a copy claims,
+    in order of report and place. ``graph`` is the evidence graph over them.
     ``outcomes`` hold one entry for each document or skipped file.
     """
 
@@ -188,6 +189,8 @@ def _assembled(
     kept, copies = fold_results([(one.report, one.mentions, one.claims) for one in mined])
     results = list(_with_own_ids(kept))
     for report, _, _ in results:
+        if any(fact.field == "copy-of" for fact in report.facts):
+            continue  # a copy that says more has its outcome below
         if report.kind in {"report", "mapping"}:
             notes = [f.value for f in report.facts if (f.field, f.origin) == ("text", "extract")]
             why = "; ".join(note.partition(":")[0] for note in notes)
@@ -199,7 +202,9 @@ def _assembled(
             copy.item,
             "folded",
             copy.reason,
-            f"into {copy.kept_item} (similarity {copy.similarity:.2f})",
+            f"into {copy.kept_item} (similarity {copy.similarity:.2f}"
+            f"{f', {copy.own} claims of its own kept' if copy.own else ''}"
+            f"{f', {copy.otherwise} left to its reading' if copy.otherwise else ''})",
         )
         for copy in copies
     )
