@@ -602,3 +602,107 @@ def test_the_abuse_of_a_service_makes_a_claim_where_it_is_sure_enough(sure, made
     report = Report("r", "s", "i", text)
     claims = find_claims(report, set_stance(report, mentions), load_attack())
     assert [claim.object for claim in claims] == made
+
+
+RESERVED = f"""
+# {APT29} and the lamps
+
+%s
+
+Its loader read a page ({T}). {APT29} used [[t:T1036]]. The group used [[t:T1105]].
+
+## Use of [[t:T1204]]
+
+| Technique | Use |
+| {T2} | Scripts start the implant |
+
+## Techniques
+
+- [[t:T1566.001]] - mail
+"""
+
+
+def stances(source: str) -> dict[str, str]:
+    found = claims_of(source, title="APT29 and the lamps")
+    return {claim.object: claim.stance for claim in found if claim.subject == "G0016"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"We attribute this campaign with moderate confidence to {APT29}.",
+        f"We attribute these attacks (with a medium level of confidence) to {APT29}.",
+        f"This activity is likely linked to {APT29}.",
+        f"We assess with low confidence that {APT29} was behind these intrusions.",
+        f"The campaign may have been conducted by {APT29}.",
+        f"We believe that this operation is the work of {APT29}.",
+        f"{APT29} is old. We do not have enough information to say that it is one group.",
+        f"{APT29} is old, but attribution remains inconclusive.",
+        f"{APT29} is old. We cannot attribute this activity to anybody.",
+    ],
+)
+def test_a_report_unsure_of_its_actor_makes_what_rests_on_it_an_assessment(said):
+    assert stances(RESERVED % said) == {
+        "T1102.001": "assessed",  # main
+        "T1036": "reported",  # the sentence itself says who
+        "T1105": "reported",  # "the group" is who the sentence before names
+        "T1204": "assessed",  # heading-main
+        "T1059.001": "assessed",  # row-main
+        "T1566.001": "assessed",  # item-main
+    }
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"We attribute this campaign with high confidence to {APT29}.",
+        f"This campaign was attributed to {APT29}.",
+        f"The wiper was attributed with moderate confidence to {APT29}.",
+        f"{APT29} is likely behind schedule.",
+        f"With high confidence these attacks are the work of {APT29}. "
+        f"We believe that this operation is the work of {APT29}.",
+        f"{APT29} did not have enough information to log in.",
+    ],
+)
+def test_a_report_sure_of_its_actor_reports(said):
+    assert set(stances(RESERVED % said).values()) == {"reported"}
+
+
+def test_the_words_that_name_the_actor_are_those_of_the_attribution():
+    said = f"{APT29} is old. We attribute this campaign with low confidence to {APT29}."
+    (claim, *_) = claims_of(RESERVED % said, title="APT29 and the lamps")
+    text = marked(RESERVED % said)[0].text
+    at = claim.subject_at[0]
+    assert claim.object == "T1102.001"
+    assert text[at - 40 : at].endswith("campaign with low confidence to ")
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("The lamps of 2024", {"T1102.001": "reported", "T1105": "assessed"}),
+        ("Attribution", {"T1102.001": "assessed", "T1105": "assessed"}),
+    ],
+)
+def test_an_attribution_reaches_as_far_as_its_heading(heading, expected):
+    filler = "\n\n".join(["It was dark in the harbour that night. " * 20] * 4)
+    source = f"""
+# {APT29} and the lamps
+
+{APT29} is old.
+
+{filler}
+
+The loader read a page ({T}).
+
+## {heading}
+
+Mail came first ([[t:T1105]]). We attribute this activity with low confidence to {APT29}.
+"""
+    assert stances(source) == expected
+
+
+def test_an_owner_by_the_report_alone_is_as_unsure_for_its_tool():
+    said = f"We attribute this campaign with moderate confidence to {APT29}. {APT29} used {BEACON}."
+    source = f"{RESERVED}\n\n{BEACON} then read a page ([[t:T1008]])."
+    assert stances(source % said)["T1008"] == "assessed"

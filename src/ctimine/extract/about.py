@@ -106,6 +106,8 @@ class About:
         self.actors = [t for t in things if t.kind != "software"]
         self.clusters = Clusters()
         self.main: Thing | None = None
+        self.reserves: tuple[tuple[Thing | None, int], ...] = ()
+        """Where the report is not sure whose doing it is, see :func:`find_reserves`."""
 
     def settle(self) -> None:
         """Find the report's own actor, once the names that are one are joined."""
@@ -161,7 +163,7 @@ class About:
         if profile in first:
             return first[profile]
         key = max(counts, key=lambda k: (counts[k], -first[k].start))
-        lead = self._lead_end()
+        lead = self.lead_end
         places = [
             t.start for t in self.actors if t.kind == "actor" and self.clusters.of(t.key) == key
         ]
@@ -198,7 +200,9 @@ class About:
                 return self.clusters.of(named[0].key)
         return ""
 
-    def _lead_end(self) -> int:
+    @functools.cached_property
+    def lead_end(self) -> int:
+        """Where the beginning of the report ends: with its fourth block of text."""
         seen = 0
         for block in self.layout.blocks:
             if block.kind != "heading":
@@ -213,7 +217,7 @@ class About:
             block = self.layout.blocks[heading]
             if _OTHERS_HEADING.search(self.text[block.start : block.end]):
                 return True, None
-            if self._is_title(heading):
+            if self.is_title(heading):
                 break
             named = self.actors_in(within(self.actors, block.start, block.end))
             if len(named) == 1:
@@ -278,7 +282,7 @@ class About:
         """The tool that a heading is about, where no actor is."""
         for heading in reversed(self.layout.above[index]):
             block = self.layout.blocks[heading]
-            if self._is_title(heading):
+            if self.is_title(heading):
                 return None
             inside = list(within(self.things, block.start, block.end))
             if any(t.kind != "software" for t in inside):
@@ -302,7 +306,7 @@ class About:
         """How many headings of the first level the report has."""
         return sum(b.kind == "heading" and b.level <= 1 for b in self.layout.blocks)
 
-    def _is_title(self, heading: int) -> bool:
+    def is_title(self, heading: int) -> bool:
         """Whether a heading is the document's own title: the only one of the first level."""
         block = self.layout.blocks[heading]
         if self._tops > 1 and block.level <= 1:
@@ -323,7 +327,17 @@ class About:
             return Subject(actor, rule)
         if decided or self.main is None:
             return None
-        return Subject(self.main, "row-main" if row else "main")
+        rule = "row-main" if row else "main"
+        for said, heading in self.reserves:
+            if heading < 0 or heading in self.layout.above[index]:
+                at = said or self.main
+                main = dataclasses.replace(self.main, start=at.start, end=at.end)
+                return Subject(main, rule, assessed=True)
+        return Subject(self.main, rule)
+
+    def is_main(self, thing: Thing) -> bool:
+        """Whether a thing is the report's own actor, by any of its names."""
+        return self.main is not None and self.cluster(thing) == self.cluster(self.main)
 
     @functools.cached_property
     def title_software(self) -> Thing | None:

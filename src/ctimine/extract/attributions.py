@@ -1,4 +1,4 @@
-"""Attributions that a sentence makes or denies: a campaign or tool to an actor, or not to it."""
+"""Attributions that a sentence makes, denies or leaves open: a campaign or tool to an actor."""
 
 from __future__ import annotations
 
@@ -63,6 +63,69 @@ _NOUN: Final = re.compile(
     r"cluster|backdoor|implant|toolset|infrastructure))\b",
     re.IGNORECASE,
 )
+_THIS: Final = (
+    r"\b(?:this|these|our|all (?:of )?(?:this|these|the)|the(?= (?:(?:observed|described|recent|"
+    r"current|new|above|whole|entire|present|malicious|phishing|analy[sz]ed|latest|underlying) )?"
+    r"(?:attack|campaign|activit|intrusion|operation|incident|compromise|breach)))"
+    r" (?:[\w-]+ ){0,3}?(?:attacks?|campaigns?|activit(?:y|ies)|intrusions?|operations?|incidents?|"
+    r"compromises?|breach(?:es)?|clusters?|threats?|e-?mails?|samples?|documents?|infrastructure|"
+    r"malware|toolset|findings?)\b"
+)
+_GRADE: Final = (
+    r"(?:low|medium|moderate|some|limited)(?:[- ](?:to[- ])?(?:low|medium|moderate|high))?"
+    r"(?: (?:level|degree) of)?[- ]confidence"
+)
+_UNSURE: Final = re.compile(
+    rf"\b(?:{_GRADE}|confidence\W{{1,3}}(?:\w+ ){{0,2}}?(?:low|medium|moderate)|tentative(?:ly)?|"
+    r"likely|probabl[ey]|possibl[ey]|suspect\w*|presum\w+|loosely|(?:may|might|could) (?:be|have)|"
+    r"appears? to|seems? to|(?:we|researchers|analysts|\w+) (?:believes?|suspects?|assess(?:es)?|"
+    r"judges?))\b",
+    re.IGNORECASE,
+)
+_SURE: Final = re.compile(
+    r"\b(?:high(?:[- ](?:degree|level) of)?[- ]confidence|confirmed|certainly|definitively|"
+    r"without (?:a )?doubt)\b",
+    re.IGNORECASE,
+)
+_WHOSE: Final = re.compile(
+    rf"\b(?:attribut|ascrib|link|tie|connect|assign)\w*[^.;]{{0,40}}?{_THIS}[^.;]{{0,80}}? "
+    rf"(?:to|with) [^.;,]{{0,60}}$"
+    rf"|{_THIS}[^.;]{{0,80}}?\b(?:attribut|ascrib|link|tied|connect|associat)\w*[^.;]{{0,60}}? "
+    rf"(?:to|with) [^.;,]{{0,60}}$"
+    rf"|{_THIS}[^.;]{{0,60}}?\b(?:work|product|doing|operation|campaign) of [^.;,]{{0,40}}$"
+    rf"|{_THIS}[^.;]{{0,60}}?\b(?:conducted|carried out|operated|launched|perpetrated|orchestrated|"
+    rf"performed|run|executed) by [^.;,]{{0,40}}$",
+    re.IGNORECASE,
+)
+"""What stands before an actor to whom a sentence gives what its report tells."""
+_WHOSE_AFTER: Final = re.compile(
+    rf"[^.;,]{{0,50}}?\b(?:is|was|are|were|be|been|being)\b[^.;,]{{0,30}}? "
+    rf"(?:behind|responsible for) [^.;]{{0,30}}?{_THIS}",
+    re.IGNORECASE,
+)
+_LEFT_OPEN: Final = re.compile(
+    r"\b(?:not|n['’]t|insufficient|lack\w*) (?:\w+ ){0,2}?(?:enough )?(?:information|evidence|data|"
+    r"visibility) to (?:be able to )?(?:\w+ly )?(?:say|attribute|link|tie|conclude|determine)\b"
+    r"[^.;]{0,60}\b(?:groups?|actors?|attribut\w+|adversar(?:y|ies)|operators?)\b"
+    r"|\battribution (?:is|remains|was) (?:\w+ ){0,2}?(?:not (?:concrete|certain|clear|firm|"
+    r"possible|conclusive)|unclear|uncertain|inconclusive|tentative|open|difficult)\b"
+    rf"|\b(?:can ?not|could not|unable to) (?:\w+ly )?(?:attribute|link|tie) {_THIS}",
+    re.IGNORECASE,
+)
+_OF_ALL: Final = re.compile(
+    r"\b(?:summary|overview|introduction|attribution|conclusions?|key (?:findings|takeaways|points|"
+    r"judg\w+)|who is|assessment|background|actors?|confidence|tl;?dr|abstract)\b",
+    re.IGNORECASE,
+)
+"""Headings under which a sentence speaks for its whole report."""
+_MAY_RESERVE: Final = re.compile(
+    r"\b(?:attribut|ascrib|confidence|behind\b|responsible for|(?:work|product|doing) of\b|"
+    r"(?:link|tied|connected|associated)\w* (?:\w+ ){0,3}?(?:to|with)\b|"
+    r"(?:conducted|carried out|operated|launched|perpetrated|orchestrated|performed|run|"
+    r"executed) by\b|(?:information|evidence|data|visibility) to\b)",
+    re.IGNORECASE,
+)
+_NO_STATEMENT: Final = frozenset({"code", "reference", "table_cell"})
 
 
 def find_attributions(
@@ -132,3 +195,49 @@ def _what(about: About, index: int, start: int, actor: Thing) -> Thing:
         words = noun.group(1)
         return Thing(noun.start(1), noun.end(1), UNSEEN + fold(words), words, "campaign")
     return Thing(start, start, UNSEEN + "activity", "activity", "campaign")
+
+
+def find_reserves(about: About) -> Iterator[tuple[Thing | None, int]]:
+    """Where a report says that it is not sure whose doing its story is.
+
+    Each as (its own actor where the sentence names it, the heading under which that holds, -1 for
+    the whole report). Nothing where a sentence is sure of it.
+    """
+    if about.main is None:
+        return
+    found: list[tuple[Thing | None, int]] = []
+    layout = about.layout
+    seen: set[tuple[int, int]] = set()
+    for match in _MAY_RESERVE.finditer(about.text):
+        start, end = layout.sentence_at(match.start())
+        index = layout.block_at(start)
+        if (start, end) in seen or index < 0 or layout.blocks[index].kind in _NO_STATEMENT:
+            continue
+        seen.add((start, end))
+        sentence = about.text[start:end]
+        actor = _given_to(about, start, end)
+        if actor is not None and _SURE.search(sentence):
+            return
+        if (actor is not None and _UNSURE.search(sentence)) or _LEFT_OPEN.search(sentence):
+            found.append((actor, _reach(about, index)))
+    yield from found
+
+
+def _given_to(about: About, start: int, end: int) -> Thing | None:
+    """The report's own actor where the sentence gives the report's story to it."""
+    for actor in within(about.actors, start, end):
+        if about.is_main(actor) and (
+            _WHOSE.search(about.text, start, actor.start)
+            or _WHOSE_AFTER.match(about.text, actor.end, end)
+        ):
+            return actor
+    return None
+
+
+def _reach(about: About, index: int) -> int:
+    """The heading for whose section a sentence speaks, -1 for the whole report."""
+    layout = about.layout
+    above = [heading for heading in layout.above[index] if not about.is_title(heading)]
+    if not above or layout.blocks[index].start < about.lead_end:
+        return -1
+    return -1 if _OF_ALL.search(layout.words(above[-1])) else above[-1]

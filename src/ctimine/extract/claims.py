@@ -15,7 +15,7 @@ from ctimine.attack import Catalogue, fold
 from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Agent, Sentence, Thing
 from ctimine.extract.aliases import Statement, find_statements
-from ctimine.extract.attributions import find_attributions
+from ctimine.extract.attributions import find_attributions, find_reserves
 from ctimine.extract.behaviours import RULE as BEHAVIOUR
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Layout, Row
@@ -225,6 +225,7 @@ class _Finder:
             if statement.subject and _joins(statement):
                 self.about.clusters.join(statement.subject.key, statement.object.key)
         self.about.settle()
+        self.about.reserves = tuple(find_reserves(self.about))
         self.rows = Rows(self.about, catalogue, self._sentence)
         self._resolve_statements()
         self.tools: set[tuple[str, str]] = set()  # (actor cluster, software key) stated as used
@@ -354,7 +355,7 @@ class _Finder:
         result = [Subject(tool, rule)]
         owner = self.about.subject_at(index)
         if owner and (self.about.cluster(owner.thing), tool.key) in self.tools:
-            result.append(Subject(owner.thing, "via-software", via=tool.key))
+            result.append(dataclasses.replace(owner, rule="via-software", via=tool.key))
         return result
 
     def _antecedent(self, index: int, sentence: Sentence, agent: Agent) -> Subject | None:
@@ -384,7 +385,7 @@ class _Finder:
                     return None
             if len(named) == 1:
                 found = next(iter(named.values()))
-                if passed and not self._is_main(found):
+                if passed and not self.about.is_main(found):
                     return None
                 return Subject(found, "definite")
             if len(named) > 1:
@@ -395,15 +396,11 @@ class _Finder:
         if agent.words == "it":
             return None
         about = self.about.subject_at(index)
-        return Subject(about.thing, "definite") if about else None
+        return dataclasses.replace(about, rule="definite") if about else None
 
     def _is_neutral(self, sentence: Sentence) -> bool:
         """Whether nobody acts in a sentence and it names no actor or tool that words may mean."""
         return not sentence.things and not any(agent.generic for agent in sentence.agents)
-
-    def _is_main(self, thing: Thing) -> bool:
-        main = self.about.main
-        return main is not None and self.about.cluster(thing) == self.about.cluster(main)
 
     def _without_agent(self, index: int, sentence: Sentence, target: Thing) -> list[Subject]:
         """Subjects from what stands around a sentence that names no agent."""
@@ -434,11 +431,10 @@ class _Finder:
                 return [dataclasses.replace(about, rule=f"item-{about.rule}")]
             tool = self.about.section_software(index)
             if tool is not None:
-                via = (self.about.cluster(about.thing), tool.key) in self.tools
                 result = [Subject(tool, "section-software")]
-                return (
-                    [*result, Subject(about.thing, "via-software", via=tool.key)] if via else result
-                )
+                if (self.about.cluster(about.thing), tool.key) in self.tools:
+                    result.append(dataclasses.replace(about, rule="via-software", via=tool.key))
+                return result
             return [about]
         if inside:
             return []
