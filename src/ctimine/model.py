@@ -471,43 +471,50 @@ def from_json(kind: type[Record], row: dict[str, Any]) -> Record:
     >>> from_json(Claim, to_json(claim)) == claim
     True
     """
-    nested: dict[str, type[Any]] = {
-        "blocks": Block,
-        "links": Link,
-        "facts": Fact,
-        "hints": Fact,
-        "citations": Citation,
-    }
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(cast("Any", kind)):
-        if field.name not in row:
+    for name in _field_names(cast("Any", kind)):
+        if name not in row:
             continue
-        value = row[field.name]
-        if field.name in nested:
-            record_type = nested[field.name]
-            names = {f.name for f in dataclasses.fields(record_type)}
+        value = row[name]
+        if name in _NESTED:
+            record_type = _NESTED[name]
+            names = _field_names(cast("Any", record_type))
             value = tuple(
                 record_type(**{k: _frozen(v) for k, v in item.items() if k in names})
                 for item in value
             )
-        values[field.name] = _frozen(value)
+        values[name] = _frozen(value)
     try:
         return kind(**values)
     except TypeError as error:
         raise InputError(f"not a {kind.__name__}: {error}", subject=str(row)[:80]) from None
 
 
+_NESTED: Final[dict[str, type[Any]]] = {
+    "blocks": Block,
+    "links": Link,
+    "facts": Fact,
+    "hints": Fact,
+    "citations": Citation,
+}
+"""Fields that hold records, and which."""
+
+_SCALARS: Final = (str, int, float, bool, type(None))
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, str | int | float | None):
+    if type(value) in _SCALARS:
         return value
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value):
-        return {
-            name: _plain(getattr(value, name)) for name in _field_names(cast("Any", type(value)))
-        }
+        row = {}
+        for name in _field_names(cast("Any", type(value))):
+            held = getattr(value, name)  # most are scalars: a call for each would cost the most
+            row[name] = held if type(held) in _SCALARS else _plain(held)
+        return row
     return value
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ctimine.attack import load_attack
 from ctimine.graph import build_graph, find_claims, find_copies, fold_copies, fold_results
-from ctimine.graph.folding import canonical_address
+from ctimine.graph.folding import _candidates, _Sketch, canonical_address
 from ctimine.graph.questions import combined_score
 from ctimine.model import Block, Fact
 
@@ -308,6 +308,25 @@ def test_order_does_not_matter(reports):
 def test_folding_twice_changes_nothing_more():
     kept, _ = fold_copies(CORPUS)
     assert fold_copies(kept) == (kept, {})
+
+
+def test_of_many_documents_the_sketch_names_those_that_are_alike():
+    originals = [make.report(f"a{n}", prose(n), title=f"Lamps {n}") for n in range(60)]
+    copies = [
+        make.report(f"b{n}", edited(prose(n), 0.05), title="", published="") for n in range(60)
+    ]
+    assert pairs(*copies, *originals) == {
+        (f"b{n}.md", f"a{n}.md"): "near-duplicate" for n in range(60)
+    }
+    sketches = [_Sketch(make.report(f"c{n}", prose(n), title=f"{n}")) for n in range(200)]
+    assert len(_candidates(sketches)) < 20
+
+
+def test_one_page_at_hundreds_of_addresses_makes_no_pair_of_each_with_each():
+    sketches = [_Sketch(make.report(f"a{n}", prose(1), title=f"{n}")) for n in range(400)]
+    candidates = _candidates(sketches)
+    assert {(0, n) for n in range(1, 400)} <= candidates
+    assert len(candidates) < 500
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,11 @@ def test_the_knowledge_base_adds_rows_and_citations_but_no_score():
     assert {(row.basis, row.score, row.reports) for row in only_cited} == {(("cited",), 0.0, ())}
 
 
+def test_what_only_the_knowledge_base_knows_can_be_left_out():
+    graph = graph_of(make.uses("a", "G0010", "T1102"), cited=True)
+    assert [row.basis for row in who_uses(graph, "T1102", cited=False)] == [("cited", "id")]
+
+
 def test_mined_rows_come_before_cited_ones():
     graph = graph_of(make.uses("a", "name:silverraven", "T1102"), cited=True)
     rows = who_uses(graph, "T1102")

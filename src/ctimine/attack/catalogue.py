@@ -7,7 +7,7 @@ import functools
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,6 +87,7 @@ class Catalogue(Mapping[str, Concept]):
         self._older = dict(older or {})
         self._joined = {actor.id: key for key, actors in self._galaxy.items() for actor in actors}
         self._names: dict[str, tuple[tuple[int, Concept], ...]] | None = None
+        self._subs: dict[str, tuple[Concept, ...]] | None = None
         self._edges: Edges | None = None
         self._details: dict[str, Detail] | None = None
 
@@ -127,7 +128,12 @@ class Catalogue(Mapping[str, Concept]):
 
     def subs(self, technique: str) -> tuple[Concept, ...]:
         """The live sub-techniques of a technique, sorted by id."""
-        return tuple(c for c in self.concepts("technique") if c.parent == technique)
+        if self._subs is None:
+            found: dict[str, list[Concept]] = {}
+            for concept in self.concepts("technique"):
+                found.setdefault(concept.parent, []).append(concept)
+            self._subs = {parent: tuple(subs) for parent, subs in found.items()}
+        return self._subs.get(technique, ())
 
     def alias_sources(self, concept_id: str) -> dict[str, tuple[str, ...]]:
         """Each name of a concept with who uses it: ``attack``, ``misp`` or both.
@@ -232,13 +238,22 @@ class Catalogue(Mapping[str, Concept]):
         """The edges of the knowledge base that start at a concept, with whom they cite."""
         return self._edge_index().start(subject_id)
 
-    def users(self, object_id: str) -> tuple[Use, ...]:
+    def users(
+        self, object_id: str, kinds: Collection[ConceptKind] | None = None
+    ) -> tuple[Use, ...]:
         """The edges of the knowledge base that end at a concept, with whom they cite.
 
-        >>> len({use.subject for use in load_attack().users("T1102") if use.subject[0] == "G"})
+        ``kinds`` bounds the kinds of their subjects.
+
+        >>> len(load_attack().users("T1102", {"actor"}))
         15
         """
-        return self._edge_index().end(object_id)
+
+        def wanted(subject: str) -> bool:
+            concept = self._concepts.get(subject)
+            return kinds is None or (concept is not None and concept.kind in kinds)
+
+        return self._edge_index().end(object_id, wanted)
 
     def _edge_index(self) -> Edges:
         if self._edges is None:

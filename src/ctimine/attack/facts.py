@@ -6,7 +6,7 @@ import functools
 import gzip
 import importlib.resources
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from ctimine.errors import CatalogueError
@@ -25,8 +25,8 @@ class Edges(Protocol):
         """Edges that start at a concept."""
         ...
 
-    def end(self, object_id: str) -> tuple[Use, ...]:
-        """Edges that end at a concept."""
+    def end(self, object_id: str, by: Callable[[str], bool]) -> tuple[Use, ...]:
+        """Edges that end at a concept, of the subjects that ``by`` takes."""
         ...
 
 
@@ -44,9 +44,9 @@ class GivenEdges:
         """Edges that start at a concept."""
         return tuple(self._forward.get(subject_id, ()))
 
-    def end(self, object_id: str) -> tuple[Use, ...]:
-        """Edges that end at a concept."""
-        return tuple(self._backward.get(object_id, ()))
+    def end(self, object_id: str, by: Callable[[str], bool]) -> tuple[Use, ...]:
+        """Edges that end at a concept, of the subjects that ``by`` takes."""
+        return tuple(use for use in self._backward.get(object_id, ()) if by(use.subject))
 
 
 class _BuiltInEdges:
@@ -59,7 +59,7 @@ class _BuiltInEdges:
     def __init__(self, facts: dict[str, Any], version: str) -> None:
         self._letter = next(letter for letter, name in _LETTERS.items() if name == version)
         self._rows: dict[str, list[Any]] = facts["uses"]
-        self._citations: list[Any] = facts["citations"]
+        self._citations = [Citation(*row) for row in facts["citations"]]
         self._backward: dict[str, list[tuple[str, Any]]] = {}
         for subject, rows in self._rows.items():
             for row in rows:
@@ -71,14 +71,15 @@ class _BuiltInEdges:
         rows = self._rows.get(subject_id, ())
         return tuple(self._use(subject_id, row) for row in rows if self._letter in row[2])
 
-    def end(self, object_id: str) -> tuple[Use, ...]:
-        """Edges that end at a concept."""
-        return tuple(self._use(*found) for found in self._backward.get(object_id, ()))
+    def end(self, object_id: str, by: Callable[[str], bool]) -> tuple[Use, ...]:
+        """Edges that end at a concept, of the subjects that ``by`` takes."""
+        found = self._backward.get(object_id, ())
+        return tuple(self._use(subject, row) for subject, row in found if by(subject))
 
     def _use(self, subject: str, row: Any) -> Use:
         relation, object_id, _, stated, then, more = row
         pure = self._letter == "o"
-        citations = tuple(Citation(*self._citations[n]) for n in (then if pure else then + more))
+        citations = tuple(self._citations[n] for n in (then if pure else then + more))
         versions = tuple(_LETTERS[letter] for letter in ("o" if pure and not stated else stated))
         return Use(
             subject,

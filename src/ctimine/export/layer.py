@@ -39,7 +39,7 @@ def to_navigator_layer(
     for node in family(graph, technique) if technique else techniques_of(graph):
         if node not in graph or f'"{domain}"' not in str(graph.nodes[node].get("domains", "")):
             continue
-        answers = [a for a in who_uses(graph, node, subs=False) if a.claims]
+        answers = list(who_uses(graph, node, subs=False, cited=False))
         answers = [a for a in answers if actor in {"", a.actor}]
         if answers:
             rows.append(_technique(node, answers))

@@ -70,7 +70,8 @@ def to_html(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
     (True, True, False)
     """
     ids = (technique,) if technique else techniques_of(graph)
-    answers = [a for one in ids for a in who_uses(graph, one, subs=bool(technique))]
+    about = bool(technique)
+    answers = [a for one in ids for a in who_uses(graph, one, subs=about, cited=about)]
     answers.sort(key=lambda a: (a.technique, -a.score, a.name, a.actor))
     pairs = [_pair(graph, answer) for answer in answers if answer.claims]
     uses = services_used(graph, technique=technique, kinds=("actor",))

@@ -45,7 +45,7 @@ def to_markdown(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
     """  # noqa: E501 - a table row is one line
     answers = _answers(graph, technique)
     mined = [answer for answer in answers if answer.claims]
-    cited = [answer for answer in answers if answer.citations and (technique or answer.claims)]
+    cited = [answer for answer in answers if answer.citations]
     about = f"{technique} {name_of(graph, technique)}" if technique else "which technique"
     release = graph.graph["catalogue"]
     lines = [
@@ -75,7 +75,11 @@ def _answers(graph: nx.MultiDiGraph, technique: str) -> list[Answer]:
     if technique:
         found = list(who_uses(graph, technique))
     else:
-        found = [a for t in techniques_of(graph) for a in who_uses(graph, t, subs=False)]
+        found = [
+            answer
+            for one in techniques_of(graph)
+            for answer in who_uses(graph, one, subs=False, cited=False)
+        ]
     return sorted(found, key=lambda a: (a.technique, -a.score, a.name, a.actor))
 
 

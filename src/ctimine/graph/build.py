@@ -26,14 +26,23 @@ from typing import TYPE_CHECKING, Any
 
 from ctimine.errors import InputError
 from ctimine.graph.edges import Scalar, claim_attributes, concept_attributes, put, report_attributes
-from ctimine.model import UNSEEN, Citation, Claim, Mention, Report, Use, stable_id
+from ctimine.model import (
+    UNSEEN,
+    Citation,
+    Claim,
+    ConceptKind,
+    Mention,
+    Report,
+    Use,
+    stable_id,
+)
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from ctimine.attack import Catalogue
 
-CITING = frozenset({"actor", "campaign"})
+CITING: frozenset[ConceptKind] = frozenset({"actor", "campaign"})
 """Kinds of subjects whose cited uses enter the graph; those of software would swamp it."""
 
 
@@ -156,19 +165,19 @@ def _cited_edges(
         if concept is not None and concept.kind == "technique":
             family = concept.parent or concept.id
             concerned |= {family, *(sub.id for sub in catalogue.subs(family))}
-    uses: list[Use] = []
+    uses: dict[tuple[str, str, str], Use] = {}
     for name in sorted(concerned):
         concept = catalogue.get(name)
         if concept is None:
             continue
         if concept.kind == "technique":
-            uses += catalogue.users(name)
-        elif concept.kind in CITING:
-            uses += catalogue.uses(name)
+            found = catalogue.users(name, CITING)
+        else:
+            found = catalogue.uses(name) if concept.kind in CITING else ()
+        uses |= {(use.subject, use.relation, use.object): use for use in found}
     edges = {}
-    for use in uses:
-        subject = catalogue.get(use.subject)
-        if subject is None or subject.kind not in CITING or use.object not in catalogue:
+    for use in uses.values():
+        if use.object not in catalogue:
             continue
         release = catalogue.version
         key = stable_id("cited", use.subject, use.relation, use.object, release)

@@ -9,10 +9,11 @@ XML cannot hold stands readable under its name and exactly under ``<name>_json``
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ctimine.model import Claim, Concept, Report, from_json
 
@@ -114,18 +115,26 @@ def to_concept(node: str, attributes: Mapping[str, Scalar]) -> Concept:
 
 def _record(kind: type[Record], attributes: Mapping[str, Scalar], given: dict[str, Any]) -> Record:
     row = dict(given)
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        name = field.name
+    for name, is_tuple, is_needed in _fields(cast("Any", kind)):
         if name in row:
             continue
         if name not in attributes:
-            if field.default is dataclasses.MISSING:
+            if is_needed:
                 row[name] = ""
             continue
         value: Any = attributes[name]
-        if str(field.type).startswith("tuple"):
+        if is_tuple:
             value = json.loads(value)
         elif isinstance(value, str):
             value = take(attributes, name)
         row[name] = value
     return from_json(kind, row)
+
+
+@functools.cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, bool, bool], ...]:
+    """Each field's name, whether it holds a tuple, and whether a record needs it."""
+    return tuple(
+        (field.name, str(field.type).startswith("tuple"), field.default is dataclasses.MISSING)
+        for field in dataclasses.fields(kind)
+    )

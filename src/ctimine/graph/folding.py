@@ -2,8 +2,8 @@
 
 Two documents are one report when their text is the same, the same but for layout, or nearly the
 same word for word. Candidates come from MinHash and locality-sensitive hashing (Broder 1997;
-Leskovec, Rajaraman, Ullman: *Mining of Massive Datasets*, ch. 3; from the library datasketch); each
-is then verified by the exact overlap of their five-word shingles, because a sketch only guesses.
+Leskovec, Rajaraman, Ullman: *Mining of Massive Datasets*, ch. 3); each is then verified by the
+exact overlap of their five-word shingles, because a sketch only guesses.
 
 Precision goes before recall: a copy that stays apart counts a publisher once anyway (scores take
 one report a publisher), while two reports in one are lost evidence. So what two texts of one
@@ -15,15 +15,21 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import itertools
 import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ctimine.model import EVIDENT, Claim, Fact, Mention, Report, stable_id
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Result = tuple[Report, Sequence[Mention], Sequence[Claim]]
 
@@ -51,8 +57,8 @@ SAME_ADDRESS = 0.50
 FEW = 12
 """So many documents are compared each with each."""
 
-CANDIDATE = 0.30
-"""Jaccard similarity that the sketch looks for; lower than any rule above needs."""
+BANDS, ROWS = 21, 3
+"""The sketch has so many bands of so many minima: it finds nearly all pairs from 0.6 on."""
 
 _WORD = re.compile(r"\w+")
 _DETAIL = re.compile(r"^(?=.*\d)\w{3,}$")
@@ -110,8 +116,11 @@ def fold_results(results: Iterable[Result]) -> tuple[tuple[Result, ...], tuple[C
     representative does not have, follows it as a result of its own with its mentions and just those
     claims, under a fact ``copy-of`` that holds the id of the representative: nothing counts twice.
     """
-    ordered = sorted(results, key=lambda result: _rank(result[0]))
-    groups = _groups([_Sketch(report) for report, _, _ in ordered])
+    # Sketched as they come, so that it is done while other documents are still read.
+    sketched = [(result, _Sketch(result[0])) for result in results]
+    sketched.sort(key=lambda pair: _rank(pair[0][0]))
+    ordered = [result for result, _ in sketched]
+    groups = _groups([sketch for _, sketch in sketched])
     kept: list[Result] = []
     copies: list[Copy] = []
     for first, members in groups:
@@ -193,14 +202,16 @@ class _Sketch:
         letters = "".join(words).encode("utf-8", "surrogatepass")
         self.letters = hashlib.sha256(letters).digest() if words else self.exact
         self.words = frozenset(words)
-        self.shingles = _shingles(words)
+        shingles = _shingles(words)
+        self.bands = _bands(shingles)
+        self.shingles = frozenset(shingles.tolist())
         self.details = frozenset(word for word in self.words if _DETAIL.search(word))
         self.title = tuple(_WORD.findall(_folded(report.title)))
         self.title_words = frozenset(word for word in self.title if len(word) > 3)
         self.address = canonical_address(report.url)
 
 
-def _shingles(words: Sequence[str]) -> frozenset[int]:
+def _shingles(words: Sequence[str]) -> npt.NDArray[np.uint64]:
     """Hashes, 32 bits each, of all runs of ``SHINGLE`` words; of all words where they are fewer."""
     import numpy as np
 
@@ -211,7 +222,28 @@ def _shingles(words: Sequence[str]) -> frozenset[int]:
     factor = np.uint64(0x9E3779B97F4A7C15)
     for place in range(length):  # a polynomial modulo 2**64, so that the order of words counts
         mixed = (mixed + hashes[place : place + len(mixed)]) * factor
-    return frozenset((mixed >> np.uint64(32)).tolist())
+    return mixed >> np.uint64(32)
+
+
+def _bands(shingles: npt.NDArray[np.uint64]) -> tuple[bytes, ...]:
+    """The least of the shingles in each of many orders (MinHash), put into bands.
+
+    Two texts share a minimum as often as their shingles are the same, so those that share no band
+    of minima are not alike.
+    """
+    import numpy as np
+
+    minima = np.array([(shingles * factor).min() for factor in _orders()], dtype=np.uint64)
+    return tuple(band.tobytes() for band in minima.reshape(BANDS, ROWS))
+
+
+@functools.cache
+def _orders() -> tuple[np.uint64, ...]:
+    """Odd factors, each of which puts numbers into another order (Dietzfelbinger et al. 1997)."""
+    import numpy as np
+
+    digests = (hashlib.sha256(bytes([n])).digest() for n in range(BANDS * ROWS))
+    return tuple(np.uint64(int.from_bytes(digest[:8], "little") | 1) for digest in digests)
 
 
 def canonical_address(url: str) -> str:
@@ -349,8 +381,6 @@ def _candidates(sketches: list[_Sketch]) -> set[tuple[int, int]]:
     if len(sketches) <= FEW:
         return set(itertools.combinations(range(len(sketches)), 2))
 
-    from datasketch import MinHash, MinHashLSH  # its imports take longer than a few comparisons
-
     pairs: set[tuple[int, int]] = set()
     for key in ("exact", "letters", "address"):
         same: dict[object, list[int]] = collections.defaultdict(list)
@@ -366,17 +396,17 @@ def _candidates(sketches: list[_Sketch]) -> set[tuple[int, int]]:
     for group in titled.values():
         if len(group) <= 20:  # a title that everybody has says nothing
             pairs |= {(low, high) for low in group for high in group if low < high}
-    index = MinHashLSH(threshold=CANDIDATE, num_perm=64)
+    # A page that a site gives for thousands of addresses has a pair with its first already.
+    equal: collections.Counter[bytes] = collections.Counter()
+    banded: dict[tuple[int, bytes], list[int]] = collections.defaultdict(list)
     for n, sketch in enumerate(sketches):
-        minhash = MinHash(num_perm=64, seed=1, hashfunc=_itself)
-        minhash.update_batch(sketch.shingles)
-        pairs |= {(other, n) for other in index.query(minhash)}
-        index.insert(n, minhash)
+        equal[sketch.exact] += 1
+        if equal[sketch.exact] <= FEW:
+            for place, band in enumerate(sketch.bands):
+                banded[place, band].append(n)
+    for group in banded.values():
+        pairs |= set(itertools.combinations(group, 2))
     return pairs
-
-
-def _itself(value: int) -> int:
-    return value
 
 
 def _with_places(report: Report, copies: Sequence[Report], whys: Sequence[str]) -> Report:

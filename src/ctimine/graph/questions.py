@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctimine.graph.build import citations_of
 from ctimine.graph.edges import to_claim, to_concept, to_report
@@ -80,13 +80,14 @@ def who_uses(
     roll_up: bool = False,
     stances: Collection[str] = EVIDENT,
     kinds: Collection[str] = ("actor",),
+    cited: bool = True,
 ) -> tuple[Answer, ...]:
     """Who uses a technique (and its sub-techniques), on what evidence.
 
     ``technique`` is an id. One row an actor and technique; ``roll_up`` makes one row an actor and
     says in ``rolled_up_from`` which sub-techniques it stands for. ``stances`` bounds what counts as
     use; ``kinds`` may add ``campaign`` and ``software``. Mined rows come first, by score; rows that
-    only the knowledge base knows follow with the basis ``cited``.
+    only the knowledge base knows follow with the basis ``cited``, unless ``cited`` is false.
 
     >>> from ctimine import Claim, Report, build_graph, load_attack
     >>> report = Report("r1", "demo", "a.md", "Turla read its orders from a public page.")
@@ -112,8 +113,7 @@ def who_uses(
             row = wanted[0] if roll_up else target
             evidence = found.setdefault((row, actor), _Evidence())
             if data["edge"] == "cited":
-                evidence.citations += [Citation(**one) for one in citations_of(data)]
-                evidence.cited = True
+                evidence.cited.append(data)
             elif data["stance"] == "negated":
                 evidence.against.append(to_claim(data))
                 continue
@@ -126,7 +126,7 @@ def who_uses(
     answers = [
         _answer(graph, *key, evidence)
         for key, evidence in found.items()
-        if evidence.claims or evidence.cited
+        if evidence.claims or (cited and evidence.cited)
     ]
     order = sorted(
         answers,
@@ -148,8 +148,7 @@ def what_uses(
             continue
         evidence = found.setdefault(target, _Evidence())
         if data["edge"] == "cited":
-            evidence.citations += [Citation(**one) for one in citations_of(data)]
-            evidence.cited = True
+            evidence.cited.append(data)
         elif data["stance"] == "negated":
             evidence.against.append(to_claim(data))
         elif data["stance"] in stances and _may_speak(graph, data["report"]):
@@ -302,8 +301,7 @@ def _voice(graph: nx.MultiDiGraph, report: str) -> str:
 class _Evidence:
     claims: list[Claim] = dataclasses.field(default_factory=list)
     against: list[Claim] = dataclasses.field(default_factory=list)
-    citations: list[Citation] = dataclasses.field(default_factory=list)
-    cited: bool = False
+    cited: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     subs: set[str] = dataclasses.field(default_factory=set)
 
 
@@ -314,6 +312,7 @@ def _answer(graph: nx.MultiDiGraph, technique: str, actor: str, evidence: _Evide
     bases: set[str] = {claim.basis for claim in claims}
     if evidence.cited:
         bases.add("cited")
+    citations = {Citation(**one) for data in evidence.cited for one in citations_of(data)}
     return Answer(
         technique=technique,
         technique_name=name_of(graph, technique),
@@ -328,7 +327,7 @@ def _answer(graph: nx.MultiDiGraph, technique: str, actor: str, evidence: _Evide
         via=tuple(sorted({claim.via for claim in claims if claim.via})),
         first=dates[0] if dates else "",
         last=dates[-1] if dates else "",
-        citations=tuple(sorted(set(evidence.citations), key=lambda c: (c.date, c.name, c.url))),
+        citations=tuple(sorted(citations, key=lambda c: (c.date, c.name, c.url))),
         rolled_up_from=tuple(sorted(evidence.subs)),
     )
 

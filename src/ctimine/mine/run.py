@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ctimine.attack import Catalogue
     from ctimine.extract.behaviours import Threshold
     from ctimine.extract.recogniser import Names
+    from ctimine.graph.folding import Copy, Result
     from ctimine.read.guard import Workers
 
 Document: TypeAlias = tuple[Snapshot, Source]
@@ -148,6 +149,7 @@ def mine(
     True
     """
     from ctimine.attack import load_attack
+    from ctimine.graph import fold_results
 
     catalogue = load_attack() if catalogue is None else catalogue
     sources = _distinct(
@@ -157,7 +159,6 @@ def mine(
         ]
     )
     outcomes: list[Outcome] = []
-    mined: list[Mined] = []
     work = Work(catalogue, behaviours, names)
     processes = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
     documents = _documents(sources, outcomes, archive)
@@ -167,26 +168,37 @@ def mine(
             results = pool.all(documents)
         else:
             results = _here(work, documents)
-        for done, ((snapshot, _), result) in enumerate(results, start=1):
-            if isinstance(result, UnsupportedMedia):
-                outcomes.append(
-                    Outcome(snapshot.item, "skipped", "unsupported media", result.message)
-                )
-            elif isinstance(result, CtimineError):
-                outcomes.append(Outcome(snapshot.item, "failed", _reason(result), result.message))
-            else:
-                mined.append(result)
-            if on_progress is not None:
-                on_progress(done, snapshot.item)
-    return _assembled(mined, outcomes, catalogue, cited=cited)
+        kept, copies = fold_results(_mined(results, outcomes, on_progress))
+    return _assembled(kept, copies, outcomes, catalogue, cited=cited)
+
+
+def _mined(
+    results: Iterable[tuple[Document, Mined | CtimineError]],
+    outcomes: list[Outcome],
+    on_progress: OnProgress | None,
+) -> Iterator[Result]:
+    """What was read, as it comes; what could not be read goes to the account."""
+    for done, ((snapshot, _), result) in enumerate(results, start=1):
+        if isinstance(result, UnsupportedMedia):
+            outcomes.append(Outcome(snapshot.item, "skipped", "unsupported media", result.message))
+        elif isinstance(result, CtimineError):
+            outcomes.append(Outcome(snapshot.item, "failed", _reason(result), result.message))
+        else:
+            yield result.report, result.mentions, result.claims
+        if on_progress is not None:
+            on_progress(done, snapshot.item)
 
 
 def _assembled(
-    mined: Iterable[Mined], outcomes: list[Outcome], catalogue: Catalogue, *, cited: bool
+    kept: Iterable[Result],
+    copies: Iterable[Copy],
+    outcomes: list[Outcome],
+    catalogue: Catalogue,
+    *,
+    cited: bool,
 ) -> Run:
-    from ctimine.graph import build_graph, fold_results
+    from ctimine.graph import build_graph
 
-    kept, copies = fold_results([(one.report, one.mentions, one.claims) for one in mined])
     results = list(_with_own_ids(kept))
     for report, _, _ in results:
         if any(fact.field == "copy-of" for fact in report.facts):
