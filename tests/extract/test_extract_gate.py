@@ -41,6 +41,40 @@ def test_what_the_gate_keeps_out_does_not_match(text):
             assert not cue.pattern.search(text)
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(WORDS), st.sampled_from(["the ", "\n", "T1102", "İ", "."])),
+        max_size=12,
+    ).map(" ".join),
+    st.integers(0, 60),
+    st.integers(0, 60),
+)
+def test_a_passage_opens_what_its_text_alone_opens(text, start, size):
+    gate = rules().gate
+    end = min(len(text), start + size)
+    assert gate.over(text).open(start, end) == gate.open(text[start:end])
+
+
+@pytest.mark.parametrize("pattern", ["Unit [A-Z]", "(?i:unit) [a-z]", r"[A-Z]\w+ \d"])
+def test_the_lines_of_a_gate_hold_all_that_a_pattern_matches(pattern):
+    compiled = re.compile(pattern)
+    text = "Unit B and Unit C\n\nunit b\nnothing\nUNIT c\nUnit 7"
+    lines = [text[a:b] for a, b in Gate([compiled]).over(text).lines()]
+    assert lines == list(dict.fromkeys(lines))
+    assert [line for line in lines if compiled.search(line)] == [
+        line for line in text.split("\n") if compiled.search(line)
+    ]
+
+
+def test_a_gate_minds_the_case_if_all_its_patterns_do():
+    minding, ignoring = re.compile("Hail"), re.compile("rain", re.IGNORECASE)
+    assert required_words(minding) == {"Hail"}
+    assert Gate([minding]).open("all hail") == []
+    assert Gate([minding, ignoring]).open("all hail") == [0]
+    assert Gate([re.compile("(?i:hail)")]).open("all HAIL") == [0]
+
+
 @pytest.mark.parametrize("letter", ["\u017f", "\u0130", "\u0131", "\u212a"])
 def test_letters_that_count_as_ascii_when_case_is_ignored(letter):
     ascii_letter = folded(letter)

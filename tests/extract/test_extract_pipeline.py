@@ -8,8 +8,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from ctimine.attack import load_attack
-from ctimine.extract import extract
+from ctimine.extract import extract, passages
 from ctimine.extract.docs import plain_blocks, report_of, to_doc
+from ctimine.extract.passages import Layout
 from ctimine.extract.pipeline import FACTORIES, build_pipeline
 from ctimine.model import Block, Report
 
@@ -95,6 +96,19 @@ def test_the_pipeline_says_what_the_plain_function_says(doc):
     assert doc._.cti_mentions == mentions
     assert doc._.cti_claims == claims
     assert claims
+
+
+def test_a_report_is_laid_out_and_its_sentences_are_cut_once(nlp, doc, monkeypatch):
+    walked, cut = [], []
+    walk, split = Layout._walk, passages.split_sentences
+    monkeypatch.setattr(Layout, "_walk", lambda layout: walked.append(1) or walk(layout))
+    monkeypatch.setattr(
+        passages, "split_sentences", lambda *block: cut.append(block[1]) or split(*block)
+    )
+    _, claims = extract(report_of(doc), load_attack(), behaviours=None, names="listed")
+    assert claims
+    assert len(walked) == 1
+    assert len(cut) == len(set(cut)) > 0
 
 
 def test_extract_can_run_a_pipeline(nlp):

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from ctimine.attack import fold
 from ctimine.extract.agents import Thing
@@ -163,6 +163,10 @@ _TOOL_WORD: Final = re.compile(
 )
 
 
+Passing: TypeAlias = frozenset[re.Pattern[str]]
+"""The patterns that can match a sentence."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Statement:
     """One thing that the text says about two names; ``subject`` None stands for *the group*."""
@@ -180,6 +184,7 @@ def find_statements(names: Names) -> list[Statement]:
     """What the sentences, tables and lists of a report say about names, in text order."""
     found: list[Statement] = []
     layout = names.layout
+    naming, relating = _naming_gate().over(layout.text), _relation_gate().over(layout.text)
     done: set[int] = set()
     for index, block in enumerate(layout.blocks):
         if block.kind in {"code", "reference"} or names.judge.section(index)[0] == "reference":
@@ -190,7 +195,10 @@ def find_statements(names: Names) -> list[Statement]:
                 found += _from_table(names, block.table)
             continue
         for start, end in layout.sentences(index):
-            found += _from_sentence(names, start, end)
+            passing = naming.passing(start, end)
+            also = relating.passing(start, end)
+            if passing or also:
+                found += _from_sentence(names, start, end, passing, also)
         if block.kind == "list_item":
             found += _from_item(names, index)
         elif block.kind == "heading":
@@ -211,11 +219,11 @@ def _distinct(found: Iterable[Statement]) -> list[Statement]:
     return sorted(seen.values(), key=lambda s: (s.start, s.object.start))
 
 
-def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
+def _from_sentence(
+    names: Names, start: int, end: int, passing: Passing, also: Passing
+) -> Iterator[Statement]:
     text = names.text
     sentence = text[start:end]
-    low = sentence.casefold()
-    passing = _naming_gate().passing(sentence)
     label = _LIST_LABEL.match(sentence) if _LIST_LABEL in passing else None
     if label:
         for at in names.list_from(start + label.end(), end):
@@ -223,10 +231,11 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
             yield Statement(None, "alias-of", thing, start, end, names.stance(thing), "alias-list")
         return
     if _NAMING not in passing or not _NAMING.search(sentence):
-        yield from _relations(names, start, end, {})
+        yield from _relations(names, start, end, also, {})
         return
     known = list(_known_as(names, start, end)) if _KNOWN_AS in passing else []
     yield from known
+    low = sentence.casefold()
     if "name" in low or "alias" in low or "design" in low or "moniker" in low or "label" in low:
         for match in _NAME_FOR.finditer(sentence) if _NAME_FOR in passing else ():
             subject = names.name_at(start + match.end(), end)
@@ -270,7 +279,7 @@ def _from_sentence(names: Names, start: int, end: int) -> Iterator[Statement]:
             thing = names.thing(*after, like=a)
             yield Statement(a, "alias-of", thing, start, end, names.stance(thing), "alias-vendor")
     yield from _relations(
-        names, start, end, {s.object.start: s.subject for s in known if s.subject is not None}
+        names, start, end, also, {s.object.start: s.subject for s in known if s.subject is not None}
     )
 
 
@@ -385,9 +394,11 @@ def _from_parenthesis(names: Names, start: int, end: int) -> Iterator[Statement]
 
 
 def _relations(
-    names: Names, start: int, end: int, other_names: dict[int, Thing]
+    names: Names, start: int, end: int, passing: Passing, other_names: dict[int, Thing]
 ) -> Iterator[Statement]:
     """Overlaps and parts; ``other_names`` tell of whom a name beside the subject is a name."""
+    if not passing:
+        return
     sentence = names.text[start:end]
     first = bisect.bisect_left(names.actors, start, key=lambda a: a.start)
     inside = []
@@ -401,7 +412,6 @@ def _relations(
         (_OVERLAP, "overlaps", "overlap-statement"),
         (_PART_OF, "part-of", "part-of-statement"),
     )
-    passing = _relation_gate().passing(sentence)
     for pattern, relation, rule in rows:
         for match in pattern.finditer(sentence) if pattern in passing else ():
             left, right = start + match.start(), start + match.end()

@@ -18,7 +18,7 @@ from ctimine.extract.aliases import Statement, find_statements
 from ctimine.extract.attributions import find_attributions, find_reserves
 from ctimine.extract.behaviours import RULE as BEHAVIOUR
 from ctimine.extract.names import Names, introduced, thing_of
-from ctimine.extract.passages import LONGEST_HEADING, Layout, Row
+from ctimine.extract.passages import LONGEST_HEADING, Row
 from ctimine.extract.rows import Rows
 from ctimine.extract.rules import least_described, least_service, scores
 from ctimine.extract.services import services_in
@@ -173,12 +173,14 @@ def find_claims(
     catalogue: Catalogue,
     *,
     described: bool = False,
+    judge: Judge | None = None,
 ) -> tuple[Claim, ...]:
     """The claims of one report, sorted by where they stand.
 
     The mentions carry the stance that :func:`ctimine.extract.stance.set_stance` gave them.
     ``described`` lets techniques that are only described make claims, too, as far as
     ``least_described`` in ``rules.toml`` allows; read by eye, two in three of those are right.
+    ``judge`` is the one that gave the stances, if at hand.
 
     >>> from ctimine.attack import load_attack
     >>> text = "APT29 used dead drops (T1102.001) in May 2024."
@@ -193,15 +195,16 @@ def find_claims(
         return ()
     if not described:
         mentions = [mention for mention in mentions if mention.rule != BEHAVIOUR]
-    return _Finder(report, mentions, catalogue).run()
+    return _Finder(report, mentions, catalogue, judge or Judge(report, mentions)).run()
 
 
 class _Finder:
-    def __init__(self, report: Report, mentions: Sequence[Mention], catalogue: Catalogue) -> None:
+    def __init__(
+        self, report: Report, mentions: Sequence[Mention], catalogue: Catalogue, judge: Judge
+    ) -> None:
         self.report, self.catalogue = report, catalogue
-        self.layout = Layout(report, ((m.start, m.end) for m in mentions))
+        self.judge, self.layout = judge, judge.layout
         self.text = report.text
-        self.judge = Judge(report, mentions, self.layout)
         self.names = Names(self.layout, self.judge, catalogue, mentions)
         self.statements = find_statements(self.names)
         things = [self._thing(m) for m in mentions if m.kind in {"actor", "campaign", "software"}]

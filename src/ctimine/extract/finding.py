@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
     from ctimine.extract.behaviours import Threshold
+    from ctimine.extract.passages import Layout
     from ctimine.extract.recogniser import Names
 
 
@@ -96,7 +97,7 @@ def _told_by_words(text: str, mention: Mention, names: list[Mention]) -> bool:
     )
 
 
-def tells_deeds(report: Report) -> bool:
+def tells_deeds(report: Report, layout: Layout | None = None) -> bool:
     """Whether a report tells what was done, and is no guide, lesson, exercise or template.
 
     What those describe, and whom they make up, is nobody's deed and nobody: there neither
@@ -107,7 +108,7 @@ def tells_deeds(report: Report) -> bool:
     """
     from ctimine.extract.stance import find_genre
 
-    return find_genre(report) == "report"
+    return find_genre(report, layout) == "report"
 
 
 def in_order(mentions: list[Mention]) -> tuple[Mention, ...]:
@@ -147,11 +148,13 @@ def extract(
         doc = nlp(to_doc(report, nlp))
         return mentions_of(doc), claims_of(doc)
     from ctimine.extract.claims import find_claims
+    from ctimine.extract.passages import Layout
     from ctimine.extract.services import find_services
-    from ctimine.extract.stance import set_stance
+    from ctimine.extract.stance import Judge, set_stance
 
-    found = [*find_mentions(report, catalogue), *find_services(report)]
-    told = tells_deeds(report)
+    layout = Layout(report)
+    found = [*find_mentions(report, catalogue), *find_services(report, layout)]
+    told = tells_deeds(report, layout)
     if told and names == "all":
         from ctimine.extract.recogniser import find_new_names
 
@@ -161,5 +164,8 @@ def extract(
 
         found += find_behaviours(report, threshold=behaviours)
     mentions = in_order(found)
-    mentions = set_stance(report, mentions)
-    return mentions, find_claims(report, mentions, catalogue, described=behaviours == "recall")
+    judge = Judge(report, mentions, layout)
+    mentions = set_stance(report, mentions, judge)
+    return mentions, find_claims(
+        report, mentions, catalogue, described=behaviours == "recall", judge=judge
+    )

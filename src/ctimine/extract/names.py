@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -189,8 +188,14 @@ def thing_of(mention: Mention) -> Thing:
 
 
 @functools.cache
-def _introduction() -> Gate:
-    return Gate([_INTRODUCED])
+def _gate(pattern: re.Pattern[str]) -> Gate:
+    return Gate([pattern])
+
+
+def _in_lines(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Matches of a pattern that stays within a line."""
+    for start, end in _gate(pattern).over(text).lines():
+        yield from pattern.finditer(text, start, end)
 
 
 def introduced(names: Names, said: Sequence[Thing]) -> list[Thing]:
@@ -203,14 +208,12 @@ def introduced(names: Names, said: Sequence[Thing]) -> list[Thing]:
     for thing in said:
         if thing.start not in names.known:
             wanted.setdefault(thing.name, thing.key)
-    gate = _introduction()
-    lines = (line.span() for line in re.finditer(r"[^\n]+", text) if gate.open(line.group()))
-    for match in itertools.chain.from_iterable(_INTRODUCED.finditer(text, *at) for at in lines):
+    for match in _in_lines(_INTRODUCED, text):
         span = names.name_at(*match.span("x"))
         if span and span == match.span("x") and span[0] not in names.known:
             thing = names.thing(*span)
             wanted.setdefault(thing.name, thing.key)
-    for match in PATTERNED.finditer(text):
+    for match in _in_lines(PATTERNED, text):
         if re.match(r"(?:The|This|These|Our|New|Both|An?|In|For|\w+ed|\w+ing) ", match.group()):
             continue
         if match.start() not in names.known:

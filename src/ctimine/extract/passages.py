@@ -6,6 +6,7 @@ Everything here is an offset into ``Report.text``; nothing is copied, joined or 
 from __future__ import annotations
 
 import bisect
+import copy
 import dataclasses
 import re
 from collections import Counter
@@ -35,10 +36,13 @@ def split_sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """
     found: list[tuple[int, int]] = []
     for begin, stop in sentences(text, start, end):
-        cited = _CITATIONS.match(text, begin, stop) if found else None
+        cited = _CITATIONS.match(text, begin, stop) if found and text[begin] in "[【" else None
         if cited:
             found[-1] = (found[-1][0], cited.end())
             begin = cited.end()  # noqa: PLW2901
+        elif text.find("|", begin, stop) < 0:  # most
+            found.append((begin, stop))
+            continue
         for row in _ROW_END.finditer(text, begin, stop):
             _add(text, begin, row.end(), found)
             begin = row.end()  # noqa: PLW2901
@@ -75,13 +79,13 @@ class Layout:
     (10, 14)
     """
 
-    def __init__(self, report: Report, whole: Iterable[tuple[int, int]] = ()) -> None:
+    def __init__(self, report: Report) -> None:
         self.report = report
-        # An id may be broken over a line ("T1102.\n002"): no sentence ends inside what is short.
-        self._whole = sorted(span for span in whole if 0 < span[1] - span[0] <= 60)
         self.text = report.text
         self.blocks: tuple[Block, ...] = report.blocks or _paragraphs(report.text)
         self._starts = [block.start for block in self.blocks]
+        self._split: dict[int, list[tuple[int, int]]] = {}
+        self._whole: list[tuple[int, int]] = []
         self._sentences: dict[int, list[tuple[int, int]]] = {}
         self.above: list[tuple[int, ...]] = []
         """For each block the indices of the headings above it, outermost first."""
@@ -89,6 +93,16 @@ class Layout:
         self.headers: dict[int, dict[int, str]] = {}
         self._tables: dict[int, list[int]] = {}
         self._walk()
+
+    def keeping(self, whole: Iterable[tuple[int, int]]) -> Layout:
+        r"""The same layout, in whose sentences these spans stay whole.
+
+        An id may be broken over a line ("T1102.\n002"): no sentence ends inside what is short.
+        """
+        other = copy.copy(self)
+        other._whole = sorted(span for span in whole if 0 < span[1] - span[0] <= 60)  # noqa: SLF001
+        other._sentences = {}  # noqa: SLF001
+        return other
 
     def _walk(self) -> None:
         stack: list[int] = []
@@ -147,13 +161,16 @@ class Layout:
     def sentences(self, index: int) -> list[tuple[int, int]]:
         """Sentences of a block."""
         if index not in self._sentences:
-            block = self.blocks[index]
-            found = split_sentences(self.text, block.start, block.end)
-            self._sentences[index] = self._mended(found) if len(found) > 1 else found
+            if index not in self._split:
+                block = self.blocks[index]
+                self._split[index] = split_sentences(self.text, block.start, block.end)
+            self._sentences[index] = self._mended(self._split[index])
         return self._sentences[index]
 
     def _mended(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Sentences joined again where one ends inside a mention."""
+        if len(found) < 2 or not self._whole:
+            return found
         mended = found[:1]
         for start, end in found[1:]:
             at = bisect.bisect_left(self._whole, (start, start)) - 1

@@ -429,7 +429,7 @@ def services_in(text: str, start: int = 0, end: int | None = None) -> list[tuple
     return found
 
 
-def find_services(report: Report) -> tuple[Mention, ...]:
+def find_services(report: Report, layout: Layout | None = None) -> tuple[Mention, ...]:
     """Service and technique mentions of every sentence that says how a service is abused.
 
     A service mention has kind ``service`` and the service's key as concept; the technique mention
@@ -450,7 +450,7 @@ def find_services(report: Report) -> tuple[Mention, ...]:
     )
     if not likely:  # most reports name no service
         return ()
-    layout = Layout(report)
+    layout = layout or Layout(report)
     found: list[Mention] = []
     for start, end in _passages(layout, likely):
         judged = judge_sentence(report.text[start:end])

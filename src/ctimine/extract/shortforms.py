@@ -124,12 +124,15 @@ def find_short_forms(
         if block.kind not in {"code", "heading", "reference", "table_cell"}
     ] or ([] if report.blocks else [(0, len(report.text))])
     places = sorted((m.start, m.end, m.concept.partition(".")[0]) for m in known)
+    openings = _gate().over(report.text)
     for start, end in blocks:
-        if not _gate().open(report.text[start:end]):
+        if not openings.open(start, end):
             continue
         for begin, stop in split_sentences(report.text, start, end):
-            if stop - begin <= _LONGEST:
-                yield from _in_sentence(report, catalogue, begin, stop, places)
+            opened = openings.open(begin, stop) if stop - begin <= _LONGEST else ()
+            if opened:
+                forms = [short_forms()[number] for number in opened]
+                yield from _in_sentence(report, catalogue, (begin, stop), forms, places)
 
 
 def _noun(match: re.Match[str]) -> int:
@@ -155,16 +158,13 @@ def _in_title_of_link(text: str, start: int, end: int) -> bool:
 def _in_sentence(
     report: Report,
     catalogue: Catalogue,
-    start: int,
-    end: int,
+    sentence: tuple[int, int],
+    forms: Sequence[Form],
     places: Sequence[tuple[int, int, str]],
 ) -> Iterator[Mention]:
+    start, end = sentence
     words = report.text[start:end]
-    matching = [
-        form
-        for form in map(short_forms().__getitem__, _gate().open(words))
-        if form.pattern.search(words)
-    ]
+    matching = [form for form in forms if form.pattern.search(words)]
     if not matching or _IDLE.search(words):
         return
     said = {family for a, b, family in places if a < end and start < b}

@@ -271,7 +271,6 @@ def _genre(title: str, heads: tuple[str, ...], text: str) -> Genre:
     """The genre of a report's words; remembered, as each of its judges asks anew."""
     title = title or next(iter(heads), "")
     lead = text[:_LEAD]
-    lines = text.split("\n")
     thousand = max(1.0, len(text) / 6000)
     totals: dict[str, float] = {}
     for name, where, weight, pattern in rules().genres:
@@ -284,8 +283,7 @@ def _genre(title: str, heads: tuple[str, ...], text: str) -> Genre:
         elif where == "heading":
             amount = float(min(6, sum(bool(pattern.search(head)) for head in heads)))
         else:
-            gate = _gate(pattern)
-            open_lines = (line for line in lines if gate.open(line))
+            open_lines = (text[start:end] for start, end in _gate(pattern).over(text).lines())
             amount = min(5.0, sum(len(pattern.findall(line)) for line in open_lines) / thousand)
         totals[name] = totals.get(name, 0.0) + amount * weight
     report_like = totals.pop("report", 0.0)
@@ -317,11 +315,11 @@ class Judge:
         self, report: Report, mentions: Sequence[Mention], layout: Layout | None = None
     ) -> None:
         self.report = report
-        self.layout = layout or Layout(report, ((m.start, m.end) for m in mentions))
+        self._spans = sorted((m.start, m.end) for m in mentions if not _is_passage(m))
+        self.layout = (layout or Layout(report)).keeping(self._spans)
         self.genre = find_genre(report, self.layout)
         self.legends = Legends(self.layout)
         self.language = other_language(report)
-        self._spans = sorted((m.start, m.end) for m in mentions if not _is_passage(m))
         self._by_sentence: dict[tuple[int, int], list[tuple[Cue, int, int]]] = {}
         self._label_places: dict[int, list[int]] = {}
         self._heads: dict[tuple[int, int], list[tuple[Stance, int]]] = {}
@@ -673,8 +671,10 @@ def _weight(stance: Stance) -> int:
     return _ORDER.index(stance)
 
 
-def set_stance(report: Report, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
-    """The same mentions, each with the stance that the text takes.
+def set_stance(
+    report: Report, mentions: Sequence[Mention], judge: Judge | None = None
+) -> tuple[Mention, ...]:
+    """The same mentions, each with the stance that the text takes; ``judge`` is theirs, if at hand.
 
     >>> report = Report("r", "s", "i", "Defenders should hunt for T1102.")
     >>> mention = Mention("r", 26, 31, "T1102", "technique", "T1102", "id")
@@ -683,7 +683,7 @@ def set_stance(report: Report, mentions: Sequence[Mention]) -> tuple[Mention, ..
     """
     if not mentions:
         return ()
-    judge = Judge(report, mentions)
+    judge = judge or Judge(report, mentions)
     return tuple(dataclasses.replace(m, stance=judge.judge(m)[0]) for m in mentions)
 
 
