@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ctimine.extract.gate import Gate, folded, required_words
+from ctimine.extract.gate import Gate, Scan, folded, leading_words, required_words
 from ctimine.extract.stance import rules
 
 
@@ -75,6 +75,53 @@ def test_a_gate_minds_the_case_if_all_its_patterns_do():
     assert Gate([re.compile("(?i:hail)")]).open("all HAIL") == [0]
 
 
+OPENERS = [
+    r"\b(?:did|does|may|might) not\b",
+    r"(?:spear[- ]?)?phish(?:ing|ed)? links?\b",
+    r"\b[Rr]un[Dd][Ll][Ll]32\b|7-?[Zz]ip",
+    r"(?:^|[\n.(])\s*actors?(?: ?\([^)]{1,9}\))?:",
+    r"\b(?:no (?:sign|trace)|nothing)s?\b.{0,9}$",
+    r"(?:ab+c|(?i:kilo)s?) ?x?",
+    "(?:no ){1,2}",
+]
+PIECES = [
+    *("did", "does ", "might", " not", "nothing", "no ", "sign", "traces", "spear", "-", " "),
+    *("phishing", " link", "Run", "dLL", "32", "7", "zip", "\n", "actor", "(b)", ":", ".", "abbc"),
+    *("\u212ailo", "KILOS", "x", "s"),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(OPENERS),
+    st.sampled_from([0, re.IGNORECASE]),
+    st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
+)
+@example("(?:no ){1,2}", 0, "no no no ")
+def test_a_scan_finds_what_finditer_finds(pattern, flags, text):
+    compiled = re.compile(pattern, flags)
+    found = [match.span() for match in Scan(compiled).of(text)]
+    assert found == [match.span() for match in compiled.finditer(text)]
+    if found:
+        assert Gate([compiled]).open(text) == [0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        (r"\b(?:did|does)? not", {"did not", "does not", " not"}),
+        ("a?bc", {"abc", "bc"}),
+        ("(?:ab)+c", {"ab"}),
+        (r"(?:ab|\d)c", set()),
+        (r"(?<!x)[ab]c|(?=d)de", {"ac", "bc", "de"}),
+        (r"\d|x", set()),
+        ("", set()),
+    ],
+)
+def test_leading_words(pattern, words):
+    assert leading_words(re.compile(pattern)) == words
+
+
 @pytest.mark.parametrize("letter", ["\u017f", "\u0130", "\u0131", "\u212a"])
 def test_letters_that_count_as_ascii_when_case_is_ignored(letter):
     ascii_letter = folded(letter)
@@ -92,12 +139,14 @@ def test_a_pattern_without_words_is_always_open():
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("did(?: not|n't)", {"did"}),
-        ("(?:may|might) have", {" have"}),
+        ("did(?: not|n't)", {"did not", "didn't"}),
+        ("(?:may|might) have", {"may have", "might have"}),
+        (r"\w+ (?:is|are) named", {" is named", " are named"}),
+        (r"\d+x|ab", set()),
         ("(?:no |not a )?trace", {"trace"}),
         ("(?:abc)+x*", {"abc"}),
         ("(?!never)used", {"used"}),
-        ("a(?=bcd)", {"a"}),
+        ("ab(?=cde)", {"ab"}),
     ],
 )
 def test_required_words(pattern, words):

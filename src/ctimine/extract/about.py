@@ -10,6 +10,7 @@ from typing import Final
 
 from ctimine.attack import fold
 from ctimine.extract.agents import Thing
+from ctimine.extract.gate import Scan
 from ctimine.extract.passages import Layout
 from ctimine.extract.stance import Judge
 from ctimine.model import Report
@@ -28,13 +29,17 @@ _PROFILE_FIELD: Final = re.compile(
     re.IGNORECASE,
 )
 
+_FIELD_NAME: Final = (
+    r"(?:actors?|groups?|attribution|attributed to|adversar(?:y|ies)|operators?|"
+    r"used by|operated by|owner|intrusion set)(?: ?\([^)]{3,30}\))?[*_`]*\s*[:=]"
+)
 _ENTRY_FIELD: Final = re.compile(
     r"(?:^|[\n.;,(|•–—-]|【[^】]*】)[\s*_`]*"
     r"(?P<hedge>(?:suspected|likely|possible|probable|assessed) )?"
-    r"(?:threat )?(?:actors?|groups?|attribution|attributed to|adversar(?:y|ies)|operators?|"
-    r"used by|operated by|owner|intrusion set)(?: ?\([^)]{3,30}\))?[*_`]*\s*[:=]\s*[*_`\[]*",
+    rf"(?:threat )?{_FIELD_NAME}\s*[*_`\[]*",
     re.IGNORECASE,
 )
+_FIELD_NAMES: Final = Scan(re.compile(_FIELD_NAME, re.IGNORECASE))
 
 _FIELD_END: Final = re.compile(r"[.;\n|【]|\s[–—-]\s")
 
@@ -106,6 +111,7 @@ class About:
         self.actors = [t for t in things if t.kind != "software"]
         self.clusters = Clusters()
         self.main: Thing | None = None
+        self._fields: dict[int, list[tuple[re.Match[str], int]]] = {}
         self.reserves: tuple[tuple[Thing | None, int], ...] = ()
         """Where the report is not sure whose doing it is, see :func:`find_reserves`."""
 
@@ -248,11 +254,10 @@ class About:
 
     def _field(self, index: int) -> tuple[bool, Subject | None]:
         """What the actor's field in one block says."""
-        base, words = self.layout.blocks[index].start, self.layout.words(index)
-        for match in _ENTRY_FIELD.finditer(words):
-            end = _FIELD_END.search(words, match.end())
-            stop = base + (end.start() if end else len(words))
+        base = self.layout.blocks[index].start
+        for match, length in self._fields_of(index):
             begin = base + match.end()
+            stop = begin + length
             value = self.text[begin:stop]
             things = [t for t in within(self.actors, begin, stop) if t.stance != "negated"]
             named = self.actors_in(things)
@@ -269,6 +274,16 @@ class About:
             assessed = bool(match.group("hedge") or _HEDGED.search(match.group() + value))
             return True, Subject(next(iter(named.values())), "entry", assessed=assessed)
         return False, None
+
+    def _fields_of(self, index: int) -> list[tuple[re.Match[str], int]]:
+        """The fields of a block that could name an actor, each with the length of its value."""
+        if index not in self._fields:
+            words = self.layout.words(index)
+            self._fields[index] = found = []
+            for match in _ENTRY_FIELD.finditer(words) if next(_FIELD_NAMES.of(words), None) else ():
+                end = _FIELD_END.search(words, match.end())
+                found.append((match, (end.start() if end else len(words)) - match.end()))
+        return self._fields[index]
 
     def other_named_before(self, index: int, offset: int, thing: Thing) -> bool:
         """Whether the actor named last in the same block before an offset is another one."""

@@ -163,7 +163,7 @@ _TOOL_WORD: Final = re.compile(
 )
 
 
-Passing: TypeAlias = frozenset[re.Pattern[str]]
+Passing: TypeAlias = Sequence[re.Pattern[str]]
 """The patterns that can match a sentence."""
 
 

@@ -6,6 +6,7 @@ Never from two names that merely stand near each other: each claim is made by a 
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import re
 from collections.abc import Sequence
@@ -215,6 +216,7 @@ class _Finder:
         self.actors = [t for t in self.things if t.kind != "software"]
         self.techniques = _targets(mentions)
         self.cves = self._find_cves(mentions)
+        self.places = sorted(t.start for t in (*self.techniques, *self.things, *self.cves))
         self.services = sorted(
             (
                 Thing(m.start, m.end, m.concept or fold(m.name or m.quote), m.name, "service")
@@ -261,6 +263,8 @@ class _Finder:
                     if block.table >= 0:
                         continue
                 for start, end in self.layout.sentences(index):
+                    if not self._busy(start, end):
+                        continue
                     if techniques:
                         self._techniques_of(index, start, end)
                     else:
@@ -270,11 +274,9 @@ class _Finder:
         )
 
     def _busy(self, start: int, end: int) -> bool:
-        return (
-            any(True for _ in within(self.techniques, start, end))
-            or any(True for _ in within(self.things, start, end))
-            or any(True for _ in within(self.cves, start, end))
-        )
+        """Whether anything that a claim could be about begins in a passage."""
+        at = bisect.bisect_left(self.places, start)
+        return at < len(self.places) and self.places[at] < end
 
     # -- sentences ---------------------------------------------------------------------------------
 
@@ -767,7 +769,7 @@ class _Finder:
             if m.kind == "vulnerability"
         ]
         have = {(t.start, t.end) for t in found}
-        for match in _CVE.finditer(self.text):
+        for match in _CVE.finditer(self.text) if "cve-" in self.text.lower() else ():
             if match.span() in have:
                 continue
             name = match.group().upper()

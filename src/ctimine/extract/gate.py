@@ -38,7 +38,7 @@ def required_words(pattern: re.Pattern[str]) -> frozenset[str]:
     Empty where there are none, as for ``\d+``.
 
     >>> sorted(required_words(re.compile(r"\b(?:did|does) not\b|\bnever (?:\w+ )?used")))
-    [' not', 'never ']
+    ['did not', 'does not', 'never ']
     """
     words = _of_sequence(parser.parse(pattern.pattern, pattern.flags & re.VERBOSE)) or frozenset()
     return words if _minds_case(pattern) else frozenset(word.lower() for word in words)
@@ -51,20 +51,20 @@ def _minds_case(pattern: re.Pattern[str]) -> bool:
 def _of_sequence(sequence: Iterable[tuple[Any, Any]]) -> frozenset[str] | None:
     """Every part of a sequence must match, so the part that says most speaks for all of it."""
     parts: list[frozenset[str]] = []
-    run: list[str] = []
-    for operation, value in [*sequence, (None, None)]:
-        if operation is ops.LITERAL and chr(value).isascii():
-            run.append(chr(value))
-            continue
-        if operation is ops.AT:  # a boundary takes no room: the literal goes on behind it
-            continue
-        if run:
-            parts.append(frozenset(["".join(run)]))
-            run = []
-        part = _of_part(operation, value)
-        if part:
-            parts.append(part)
-    return max(parts, key=lambda words: (min(map(len, words)), -len(words)), default=None)
+    sequence = [part for part in sequence if part[0] is not ops.AT]  # a boundary takes no room
+    begins = True
+    for at, (operation, value) in enumerate(sequence):
+        literal = operation is ops.LITERAL and chr(value).isascii()
+        if begins or not literal:
+            parts += filter(None, [_leads(sequence[at:]), _of_part(operation, value)])
+        begins = not literal
+    # one letter keeps nothing out, and stands everywhere
+    return max((words for words in parts if _worth(words)[0] > 1), key=_worth, default=None)
+
+
+def _worth(words: frozenset[str]) -> tuple[int, int]:
+    """How much a set of words keeps out: the more letters of the shortest, the fewer words."""
+    return min(len(word.strip()) for word in words), -len(words)
 
 
 def _of_part(operation: object, value: Any) -> frozenset[str] | None:
@@ -77,6 +77,84 @@ def _of_part(operation: object, value: Any) -> frozenset[str] | None:
         known = [branch for branch in branches if branch]
         return frozenset().union(*known) if len(known) == len(branches) else None
     return None
+
+
+_ENOUGH: Final = 4  # letters that tell a word from most others
+
+
+def leading_words(pattern: re.Pattern[str]) -> frozenset[str]:
+    r"""Literals one of which each match of the pattern begins with; small if it ignores case.
+
+    Empty where there are none.
+
+    >>> sorted(leading_words(re.compile(r"\b(?:(?:did|does)? not|never) \w+")))
+    [' not ', 'did not ', 'does not ', 'never ']
+    """
+    parsed = parser.parse(pattern.pattern, pattern.flags & re.VERBOSE)
+    words = _leads([*parsed]) or frozenset()
+    return words if _minds_case(pattern) else frozenset(word.lower() for word in words)
+
+
+def _leads(sequence: list[tuple[Any, Any]]) -> frozenset[str] | None:
+    """Literals that a sequence can begin with, or None where it can begin with anything."""
+    run = ""
+    for at, (operation, value) in enumerate(sequence):
+        if operation in {ops.AT, ops.ASSERT, ops.ASSERT_NOT}:  # takes no room
+            continue
+        if operation is ops.LITERAL and chr(value).isascii():
+            run += chr(value)
+            continue
+        if len(run) >= _ENOUGH:
+            break
+        more = _leads_of(operation, value, sequence[at + 1 :])
+        if more:
+            return frozenset(run + word for word in more)
+        break
+    return frozenset([run]) if run else None
+
+
+def _leads_of(operation: object, value: Any, rest: list[tuple[Any, Any]]) -> frozenset[str] | None:
+    if operation is ops.SUBPATTERN:
+        return _leads([*value[3], *rest])
+    if operation is ops.BRANCH:
+        ways = [_leads([*branch, *rest]) for branch in value[1]]
+    elif operation is ops.IN:
+        ways = [_leads([item, *rest]) for item in value]
+    elif operation in {ops.MAX_REPEAT, ops.MIN_REPEAT}:
+        least, most, inner = value
+        ways = [_leads([*inner, *(rest if most == 1 else ())]), *(() if least else (_leads(rest),))]
+    else:
+        return None
+    known = [way for way in ways if way]
+    return frozenset().union(*known) if len(known) == len(ways) else None
+
+
+class Scan:
+    r"""What ``finditer`` of a pattern gives, sooner: tried only where a match can begin.
+
+    >>> scan = Scan(re.compile(r"\bno (?:\w+ )?trace", re.IGNORECASE))
+    >>> [match.group() for match in scan.of("No big trace, no tracks.")]
+    ['No big trace']
+    """
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        """Reads the pattern; its matches must begin with :func:`leading_words`."""
+        self._pattern = pattern
+        self._exact = _minds_case(pattern)
+        self._words = ahocorasick_rs.AhoCorasick(
+            sorted(leading_words(pattern)), implementation=ahocorasick_rs.Implementation.DFA
+        )
+
+    def of(self, text: str) -> Iterator[re.Match[str]]:
+        """The matches in a text, from left to right, none within another."""
+        reached = 0
+        searched = text if self._exact else folded(text)
+        hits = self._words.find_matches_as_indexes(searched, overlapping=True)
+        for at in sorted({start for _, start, _ in hits}):
+            match = self._pattern.match(text, at) if at >= reached else None
+            if match:
+                reached = match.end()
+                yield match
 
 
 class Gate:
@@ -113,6 +191,10 @@ class Gate:
             found.update(self._behind[word])
         return sorted(found)
 
+    def matches(self, text: str) -> bool:
+        """Whether any of the patterns matches in the text."""
+        return any(self._patterns[index].search(text) for index in self.open(text))
+
     def over(self, text: str) -> Openings:
         """The gate for the passages of one text, all asked in one pass."""
         return Openings(text, self._patterns, self._always, self._behind, self._hits(text))
@@ -130,8 +212,8 @@ class Openings:
 
     >>> old, new = re.compile("formerly", re.I), re.compile("now called")
     >>> openings = Gate([old, new]).over("Formerly Strontium. It was never new.")
-    >>> openings.passing(0, 19) == {old}, openings.passing(20, 37) == set()
-    (True, True)
+    >>> openings.open(0, 19), openings.open(20, 37)
+    ([0], [])
     """
 
     def __init__(
@@ -145,23 +227,20 @@ class Openings:
         self._text, self._patterns, self._always = text, patterns, always
         self._behind, self._hits = behind, hits
         self._ends = [end for _, _, end in hits]
-        self._shut = frozenset(patterns[index] for index in always)
 
     def open(self, start: int, end: int) -> list[int]:
         """Places of the patterns that can match the passage, in their order."""
-        words = self._words_in(start, end)
-        if not words:
-            return list(self._always)
-        return sorted({*self._always, *(index for word in words for index in self._behind[word])})
+        found = set(self._always)
+        first = bisect.bisect_right(self._ends, start)
+        last = bisect.bisect_right(self._ends, end, first)
+        for word, at, _ in self._hits[first:last]:
+            if at >= start:
+                found.update(self._behind[word])
+        return sorted(found)
 
-    def passing(self, start: int, end: int) -> frozenset[re.Pattern[str]]:
+    def passing(self, start: int, end: int) -> list[re.Pattern[str]]:
         """The patterns that can match the passage."""
-        words = self._words_in(start, end)
-        if not words:
-            return self._shut
-        return self._shut | {
-            self._patterns[index] for word in words for index in self._behind[word]
-        }
+        return [self._patterns[index] for index in self.open(start, end)]
 
     def lines(self) -> Iterator[tuple[int, int]]:
         """The lines in which any pattern can match."""
@@ -175,8 +254,3 @@ class Openings:
                 end = self._text.find("\n", at)
                 reached = end if end >= 0 else len(self._text)
                 yield start, reached
-
-    def _words_in(self, start: int, end: int) -> set[int]:
-        first = bisect.bisect_right(self._ends, start)
-        last = bisect.bisect_right(self._ends, end, first)
-        return {word for word, at, _ in self._hits[first:last] if at >= start}

@@ -42,7 +42,7 @@ _TYPO: Final = re.compile(
     r"T\d[Oo]\d{2}(?:\.\d{3})?)"
     r"(?![A-Za-z0-9])"
 )
-_OTHER: Final = re.compile(r"(?:TA|[GSC])\d{4}(?![0-9A-Za-z])")
+_OTHER: Final = re.compile(r"(?:TA|G|S|C)\d{4}(?![0-9A-Za-z])")
 _TAG: Final = re.compile(r"\battack\.((?:ta|[gsc])\d{4})(?![0-9a-z])")
 _ATLAS: Final = re.compile(r"AML[.\-_: ]?(?:TA?)\d{4}(?:\.\d{3})?(?!\d)", re.IGNORECASE)
 _ABOUT_ATTACK: Final = re.compile(r"ATT&(?:amp;)?CK|MITRE|attack\.mitre", re.IGNORECASE)
@@ -108,7 +108,7 @@ class _Finder:
 
     def written(self) -> Iterator[Mention]:
         taken: list[tuple[int, int]] = []
-        for match in _ATLAS.finditer(self.text):
+        for match in _ATLAS.finditer(self.text) if "aml" in self.text.lower() else ():
             if not _glued(self.text, match.start()):
                 taken.append(match.span())
                 yield self._mention(*match.span(), "technique", "", "atlas-id", problem="atlas-id")
@@ -213,7 +213,7 @@ class _Finder:
             mention = self._other(match.group(), *match.span())
             if mention:
                 yield mention
-        for match in _TAG.finditer(self.text):
+        for match in _TAG.finditer(self.text) if "attack." in self.text else ():
             written = match.group(1).upper()
             kind = _KINDS[written.rstrip("0123456789")]
             if self._is(written, kind):

@@ -19,6 +19,8 @@ _CITATIONS = re.compile(
     r"(?:\s*(?:\[[A-Za-z]{0,3}\d+[a-z]?(?:[,–-]\s?\d+)*\]|【[^】]*】))+(?=\s|$)"
 )
 _ROW_END = re.compile(r"\|(?=\s*\|)")
+_VISIBLE = re.compile(r"\S")
+_EMPTY_LINE = re.compile(r"\n\s*\n")
 LONGEST_HEADING = 200
 """Characters; what is longer and set like a heading is a paragraph that a reader mistook."""
 _NUMBERED = re.compile(r"\W*\d{1,2}(?:\.\d{1,2})+\.?\s")
@@ -187,9 +189,10 @@ class Layout:
             start = self.text.rfind("\n", 0, offset) + 1
             end = self.text.find("\n", offset)
             return start, len(self.text) if end < 0 else end
-        for start, end in self.sentences(index):
-            if start <= offset < end:
-                return start, end
+        sentences = self.sentences(index)
+        at = bisect.bisect_right(sentences, (offset, len(self.text))) - 1
+        if at >= 0 and offset < sentences[at][1]:
+            return sentences[at]
         return self.blocks[index].start, self.blocks[index].end
 
     def row_of(self, index: int) -> Row | None:
@@ -240,11 +243,15 @@ class Layout:
 
 def _paragraphs(text: str) -> tuple[Block, ...]:
     blocks = []
-    for match in re.finditer(r"\S(?:.|\n(?!\s*\n))*", text):
-        words = match.group()
+    end = 0
+    while begun := _VISIBLE.search(text, end):
+        start = begun.start()
+        gap = _EMPTY_LINE.search(text, start)
+        end = gap.start() if gap else len(text)
+        words = text[start:end]
         heading = re.match(r"(#{1,6})\s", words)
         if heading and "\n" not in words:
-            blocks.append(Block("heading", match.start(), match.end(), level=len(heading.group(1))))
+            blocks.append(Block("heading", start, end, level=len(heading.group(1))))
         else:
-            blocks.append(Block("paragraph", match.start(), match.end()))
+            blocks.append(Block("paragraph", start, end))
     return tuple(blocks)

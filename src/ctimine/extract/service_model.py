@@ -229,7 +229,8 @@ def judge(found: set[str]) -> tuple[float, dict[str, float]]:
     table, starts = weights()
     known = [table[one] for one in found if one in table]
     scale = LENGTH / max(1.0, math.sqrt(len(known)))
-    totals = [start + scale * sum(row[n] for row in known) / 1000 for n, start in enumerate(starts)]
+    sums = map(sum, zip(*known, strict=True)) if known else itertools.repeat(0)
+    totals = [start + scale * total / 1000 for start, total in zip(starts, sums, strict=False)]
     abuse = 1 / (1 + math.exp(-max(-30.0, min(30.0, totals[0]))))
     top = max(totals[1:])
     powers = [math.exp(total - top) for total in totals[1:]]

@@ -18,6 +18,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from ctimine.errors import ExtractError
+from ctimine.extract.gate import Gate, Scan
 from ctimine.extract.passages import Layout
 from ctimine.extract.sentences import TECHNIQUE_ID
 from ctimine.extract.service_model import features, judge
@@ -446,7 +447,7 @@ def find_services(report: Report, layout: Layout | None = None) -> tuple[Mention
         return ()
     likely = sorted(
         {a for a, _, _ in services_in(report.text)}
-        | {match.start() for match in _GENERIC.finditer(report.text)}
+        | {match.start() for match in _generic().of(report.text)}
     )
     if not likely:  # most reports name no service
         return ()
@@ -489,6 +490,16 @@ def find_services(report: Report, layout: Layout | None = None) -> tuple[Mention
     return tuple(found)
 
 
+@functools.cache
+def _generic() -> Scan:
+    return Scan(_GENERIC)
+
+
+@functools.cache
+def _against() -> Gate:
+    return Gate([_ADVICE, _ORDERS_READER, *_DENIALS])
+
+
 def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | None:
     """The role in which a sentence uses a service and the services it names, or None.
 
@@ -501,9 +512,7 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
     named = [found for found in written if _is_used(sentence, *found)]
     if not named and (written or not _GENERIC.search(_LINK.sub(" ", sentence))):
         return None
-    if _ADVICE.search(sentence) or _ORDERS_READER.search(sentence):
-        return None
-    if any(pattern.search(sentence) for pattern in _DENIALS):
+    if _against().matches(sentence):
         return None
     near, shift = _near(sentence, named)
     kinds = [(a - shift, b - shift, services()[key].category) for a, b, key in named]

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import ahocorasick_rs
 
 from ctimine.errors import ExtractError
-from ctimine.extract.gate import Gate, folded
+from ctimine.extract.gate import Gate, Scan, folded
 from ctimine.extract.languages import other_language
 from ctimine.extract.legends import Legends
 from ctimine.extract.passages import Layout
@@ -277,14 +277,13 @@ def _genre(title: str, heads: tuple[str, ...], text: str) -> Genre:
         if where == "title":
             amount = float(bool(pattern.search(title)))
         elif where == "lead":
-            amount = float(min(2, len({m.group().casefold() for m in pattern.finditer(lead)})))
+            amount = float(min(2, len({m.group().casefold() for m in _scan(pattern).of(lead)})))
             if weight >= 0.6:
                 amount = min(1.0, amount)
         elif where == "heading":
             amount = float(min(6, sum(bool(pattern.search(head)) for head in heads)))
         else:
-            open_lines = (text[start:end] for start, end in _gate(pattern).over(text).lines())
-            amount = min(5.0, sum(len(pattern.findall(line)) for line in open_lines) / thousand)
+            amount = min(5.0, sum(1 for _ in _scan(pattern).of(text)) / thousand)
         totals[name] = totals.get(name, 0.0) + amount * weight
     report_like = totals.pop("report", 0.0)
     # What teaches is near to what guides. An exercise dresses up as a report: what looks like one
@@ -298,8 +297,8 @@ def _genre(title: str, heads: tuple[str, ...], text: str) -> Genre:
 
 
 @functools.cache
-def _gate(pattern: re.Pattern[str]) -> Gate:
-    return Gate([pattern])
+def _scan(pattern: re.Pattern[str]) -> Scan:
+    return Scan(pattern)
 
 
 class Judge:
@@ -443,10 +442,12 @@ class Judge:
         """Inside an address or a picture, or in a list item that is a link and nothing else."""
         text = self.layout.text
         line_start = text.rfind("\n", 0, mention.start) + 1
-        for picture in _PICTURE.finditer(text, line_start, mention.end + 400):
-            if picture.start() <= mention.start and mention.end <= picture.end():
-                return True
-        for url in _URL.finditer(text, line_start, min(len(text), mention.end + 200)):
+        if text.find("![", line_start, mention.end) >= 0:
+            for picture in _PICTURE.finditer(text, line_start, mention.end + 400):
+                if picture.start() <= mention.start and mention.end <= picture.end():
+                    return True
+        word_start = max(line_start, text.rfind(" ", line_start, mention.start) + 1)
+        for url in _URL.finditer(text, word_start, min(len(text), mention.end + 200)):
             if url.start() <= mention.start < url.end():
                 return True
             if url.start() > mention.start:
