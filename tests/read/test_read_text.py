@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,3 +129,18 @@ def test_facts_and_warnings_travel_with_the_text():
 
 def test_lone_surrogates_become_replacement_characters():
     assert visible("a\ud800b\x00c") == "a\ufffdbc"
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("a \xad b", "xa by"),
+        ("\xad b", "x by"),
+        ("b \xad", "xb y"),
+        (" \xad ", "x y"),
+        ("\xad", "xy"),
+        ("a\x0cb", "xa by"),
+    ],
+)
+def test_what_nobody_sees_leaves_neither_two_blanks_nor_none(told, read):
+    assert str(Words("x").say(told).say("y")) == read

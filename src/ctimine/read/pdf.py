@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import datetime
 import itertools
+import operator
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,6 +47,8 @@ _COMPOUND: Final = frozenset(
 )
 """First parts after which a hyphen at a line's end is more likely the word's own."""
 _END: Final = re.compile(r"[.!?:;。！？：…]['\"”’)\]]*$")
+_HAS_LETTER: Final = re.compile(r"[^\W_]")
+_url_of: Final = operator.attrgetter("url")
 _HALF_ID: Final = re.compile(r"(?:^|[^A-Za-z0-9])T\d{4}[./]$")
 
 
@@ -171,7 +174,7 @@ def _line(words: list[Word], page: Page, number: int) -> _Line:
     sizes = collections.Counter[float]()
     for word in words:
         sizes[word.size] += len(word.text)
-    letters = [word for word in words if any(c.isalnum() for c in word.text)]
+    letters = [word for word in words if word.text.isalnum() or _HAS_LETTER.search(word.text)]
     return _Line(
         number,
         words,
@@ -189,7 +192,7 @@ def _line(words: list[Word], page: Page, number: int) -> _Line:
 
 def _is_dotted(word: Word, page: Page) -> bool:
     """Whether a small mark is drawn before the word: a bullet that is no character."""
-    return any(
+    return bool(page.dots) and any(
         word.left - 3 * word.size < x < word.left and word.bottom - 1 <= y <= word.top + 1
         for x, y in page.dots
     )
@@ -402,25 +405,25 @@ class _Layout:
 
     def _text(self, found: Sequence[Word], ends: set[int]) -> Words:
         words = Words()
-        url = ""
-        glue = True
-        for at, word in enumerate(found):
-            text = word.text
-            following = found[at + 1].text if at + 1 < len(found) else ""
-            glued = False
-            if id(word) in ends and following:
-                text, glued = self._joined(text, following)
-            if word.url != url and url:
+        space = ""
+        at = 0
+        for url, run in itertools.groupby(found, key=_url_of):
+            written = []
+            for word in run:
+                at += 1
+                text, after = word.text, " "
+                if id(word) in ends and at < len(found) and found[at].text:
+                    text, glued = self._joined(text, found[at].text)
+                    after = "" if glued else " "
+                written += [text, after]
+            after = written.pop()
+            words.say(space)
+            if url:
+                words.open_link(url)
+            words.say("".join(written))
+            if url:
                 words.close_link()
-            if not glue:
-                words.say(" ")
-            if word.url != url and word.url:
-                words.open_link(word.url)
-            url = word.url
-            words.say(text)
-            glue = glued
-        if url:
-            words.close_link()
+            space = after
         return words
 
     def _joined(self, text: str, following: str) -> tuple[str, bool]:

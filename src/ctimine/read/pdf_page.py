@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import functools
+import itertools
 import re
+import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ MAX_OBJECTS: Final = 20_000
 MAX_CHARACTERS: Final = 200_000
 """Characters of one page that are read."""
 _NEST: Final = 4
+_SAME: Final = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 _TINY: Final = 1.5
 """Text lower than this many points is not for people."""
 _WHITE: Final = 248
@@ -36,6 +39,37 @@ _LIGATURES: Final = str.maketrans(
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 Matrix = tuple[float, float, float, float, float, float]
+
+
+def _quick(function: Any, result: Any, *takes: Any) -> Any:
+    """A function of PDFium that takes and gives addresses as numbers.
+
+    For what is asked at every word: to make an object of each address takes longer than the answer.
+    """
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    return ctypes.PYFUNCTYPE(result, *takes)(address or 0)
+
+
+_At: Final = ctypes.c_void_p
+_Int: Final = ctypes.c_int
+_object = _quick(pdfium.FPDFPage_GetObject, _At, _At, _Int)
+_object_inside = _quick(pdfium.FPDFFormObj_GetObject, _At, _At, ctypes.c_ulong)
+_object_kind = _quick(pdfium.FPDFPageObj_GetType, _Int, _At)
+_box_at = _quick(pdfium.FPDFText_GetLooseCharBox, _Int, _At, _Int, _At)
+_text_at = _quick(pdfium.FPDFText_GetTextObject, _At, _At, _Int)
+_ink_at = _quick(pdfium.FPDFText_GetFillColor, _Int, _At, _Int, _At, _At, _At, _At)
+_text_mode = _quick(pdfium.FPDFTextObj_GetTextRenderMode, _Int, _At)
+_text_font = _quick(pdfium.FPDFTextObj_GetFont, _At, _At)
+_UNSEEN_MODES: Final = frozenset(
+    {pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP}
+)
+_FILLED_MODES: Final = frozenset(
+    {pdfium.FPDF_TEXTRENDERMODE_FILL, pdfium.FPDF_TEXTRENDERMODE_FILL_CLIP}
+)
+
+
+def _address(handle: Any) -> int:
+    return ctypes.cast(handle, ctypes.c_void_p).value or 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -104,15 +138,16 @@ class _Drawn:
         self.area = max(width * height, 1.0)
         self._left = MAX_OBJECTS
         count = pdfium.FPDFPage_CountObjects(page.raw)
-        objects = (pdfium.FPDFPage_GetObject(page.raw, number) for number in range(count))
-        self._take(objects, (1.0, 0.0, 0.0, 1.0, 0.0, 0.0), 0)
+        at = _address(page.raw)
+        self._take((_object(at, number) for number in range(count)), _SAME, 0)
 
-    def _take(self, objects: Iterator[Any], matrix: Matrix, depth: int) -> None:
-        for item in objects:
+    def _take(self, objects: Iterator[int | None], matrix: Matrix, depth: int) -> None:
+        for at in itertools.islice(objects, max(self._left, 0)):
             self._left -= 1
-            if self._left < 0:
-                return
-            kind = pdfium.FPDFPageObj_GetType(item)
+            kind = _object_kind(at)
+            if kind == pdfium.FPDF_PAGEOBJ_TEXT:
+                continue
+            item = ctypes.cast(at or 0, pdfium.FPDF_PAGEOBJECT)
             if kind == pdfium.FPDF_PAGEOBJ_PATH:
                 self._path(item, matrix)
             elif kind in {pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING}:
@@ -121,7 +156,7 @@ class _Drawn:
                     self.pictures.append(box)
             elif kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _NEST:
                 count = pdfium.FPDFFormObj_CountObjects(item)
-                inside = (pdfium.FPDFFormObj_GetObject(item, n) for n in range(max(count, 0)))
+                inside = (_object_inside(at, number) for number in range(max(count, 0)))
                 self._take(inside, _product(_matrix(item), matrix), depth + 1)
 
     def _path(self, item: Any, matrix: Matrix) -> None:
@@ -188,7 +223,7 @@ def _bounds(item: Any, matrix: Matrix) -> Box | None:
     if not pdfium.FPDFPageObj_GetBounds(item, a, b, c, d):
         return None
     left, bottom, right, top = a.value, b.value, c.value, d.value
-    if matrix == (1.0, 0.0, 0.0, 1.0, 0.0, 0.0):
+    if matrix == _SAME:
         return left, bottom, right, top
     corners = [_moved(x, y, matrix) for x in (left, right) for y in (bottom, top)]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
@@ -198,7 +233,7 @@ def _bounds(item: Any, matrix: Matrix) -> Box | None:
 def _matrix(item: Any) -> Matrix:
     found = pdfium.FS_MATRIX()
     if not pdfium.FPDFPageObj_GetMatrix(item, found):
-        return (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+        return _SAME
     return (found.a, found.b, found.c, found.d, found.e, found.f)
 
 
@@ -245,86 +280,95 @@ class _Run:
     white: bool = False
 
 
+_WORD: Final = re.compile("([^ \n\r\t\xa0\x02\ufffe]*)([ \n\r\t\xa0\x02\ufffe]|\\Z)")
+_HYPHENS: Final = frozenset({_HYPHEN, "\ufffe"})
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+_BOX: Final = struct.Struct("4f").unpack_from  # left, top, right, bottom, as in FS_RECTF
+_BOXES: Final = struct.Struct("8f").unpack_from
+
+
 class _Characters:
     """The characters of one page, gathered to words."""
 
     def __init__(self, raw: Any, drawn: _Drawn, size: tuple[float, float]) -> None:
         self.raw = raw
+        self.at = _address(raw)
         self.drawn = drawn
         self.width, self.height = size
         self.runs: dict[int, _Run] = {}
         self.faces: dict[int, tuple[bool, bool]] = {}
-        self.color = tuple(ctypes.c_uint() for _ in range(4))
-        self.boxes = (pdfium.FS_RECTF(), pdfium.FS_RECTF())
+        self.ink = (ctypes.c_uint * 4)()
+        self.inks = tuple(ctypes.addressof(self.ink) + 4 * n for n in range(4))
+        self.boxes = (pdfium.FS_RECTF * 2)()
+        self.first_box = ctypes.addressof(self.boxes)
+        self.last_box = self.first_box + ctypes.sizeof(pdfium.FS_RECTF)
         self.name = ctypes.create_string_buffer(256)
 
     def words(self) -> tuple[list[Word], int]:
-        codes = _codes(self.raw, min(_count(self.raw), MAX_CHARACTERS))
+        text = _text(self.raw, min(_count(self.raw), MAX_CHARACTERS))
         words: list[Word] = []
-        hidden = 0
-        line = start = 0
-        ends = {0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x02, 0xFFFE}
-        for at, code in enumerate([*codes, 0x0A]):
-            if code not in ends:
-                continue
-            hyphen = code in {0x02, 0xFFFE}
-            if at > start:
-                word = self._word(codes[start:at], start, at - 1, line)
+        hidden = line = 0
+        for match in _WORD.finditer(text):
+            letters, end = match.groups()
+            hyphen = end in _HYPHENS
+            if letters:
+                word = self._word(letters, match.start(), match.end(1) - 1, line)
                 if word is None:
                     hidden += 1
                 else:
                     word.text += "-" if hyphen else ""
                     words.append(word)
-            if hyphen or code == 0x0A:
+            if hyphen or end == "\n":
                 line += 1
-            start = at + 1
         return words, hidden
 
-    def _word(self, codes: list[int], first: int, last: int, line: int) -> Word | None:
+    def _word(self, letters: str, first: int, last: int, line: int) -> Word | None:
         """The word, or None if it is not to be seen."""
-        a, b = self.boxes
-        pdfium.FPDFText_GetLooseCharBox(self.raw, first, a)
-        left, bottom, right, top = a.left, a.bottom, a.right, a.top
+        _box_at(self.at, first, self.first_box)
         run = self._run(first)
         mono = run.mono
-        if first != last:
-            pdfium.FPDFText_GetLooseCharBox(self.raw, last, b)
-            left, right = min(left, b.left), max(right, b.right)
-            bottom, top = min(bottom, b.bottom), max(top, b.top)
+        if first == last:
+            left, top, right, bottom = _BOX(self.boxes)
+        else:
+            _box_at(self.at, last, self.last_box)
+            left, top, right, bottom, a, b, c, d = _BOXES(self.boxes)
+            left, top = min(left, a), max(top, b)
+            right, bottom = max(right, c), min(bottom, d)
             mono = mono and self._run(last).mono
+        if run.unseen or (top - bottom < _TINY and right - left < 4 * _TINY * len(_whole(letters))):
+            return None
+        x, y = (left + right) / 2, (bottom + top) / 2
+        if not (-2 <= x <= self.width + 2 and -2 <= y <= self.height + 2):
+            return None
+        if run.white and not self.drawn.shows_white(x, y):
+            return None
         size = round(top - bottom, 1)
-        word = Word(_text(codes), left, bottom, right, top, size, run.bold, mono, line)
-        return None if self._is_hidden(run, word) else word
+        return Word(_whole(letters), left, bottom, right, top, size, run.bold, mono, line)
 
     def _run(self, at: int) -> _Run:
         """Face and ink of the run of text that the character belongs to."""
-        thing = pdfium.FPDFText_GetTextObject(self.raw, at)
-        key = ctypes.addressof(thing.contents) if thing else 0
-        run = self.runs.get(key)
+        thing = _text_at(self.at, at)
+        run = self.runs.get(thing)
         if run is None:
             run = self._new_run(at, thing)
-            if key:
-                self.runs[key] = run
+            if thing:
+                self.runs[thing] = run
         return run
 
-    def _new_run(self, at: int, thing: Any) -> _Run:
+    def _new_run(self, at: int, thing: int | None) -> _Run:
         bold, mono = self._face_at(at, thing)
-        mode = pdfium.FPDFTextObj_GetTextRenderMode(thing) if thing else 0
-        if mode in {pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP}:
+        mode = _text_mode(thing) if thing else pdfium.FPDF_TEXTRENDERMODE_FILL
+        if mode in _UNSEEN_MODES:
             return _Run(bold, mono, unseen=not self.drawn.scanned())
-        if mode not in {pdfium.FPDF_TEXTRENDERMODE_FILL, pdfium.FPDF_TEXTRENDERMODE_FILL_CLIP}:
+        if mode not in _FILLED_MODES or not _ink_at(self.at, at, *self.inks):
             return _Run(bold, mono)
-        red, green, blue, alpha = self.color
-        if not pdfium.FPDFText_GetFillColor(self.raw, at, red, green, blue, alpha):
-            return _Run(bold, mono)
-        white = min(red.value, green.value, blue.value) >= _WHITE
-        return _Run(bold, mono, unseen=alpha.value < 8, white=white)
+        red, green, blue, alpha = self.ink
+        return _Run(bold, mono, unseen=alpha < 8, white=min(red, green, blue) >= _WHITE)
 
-    def _face_at(self, at: int, thing: Any) -> tuple[bool, bool]:
+    def _face_at(self, at: int, thing: int | None) -> tuple[bool, bool]:
         """Whether the character is bold, and of one width: asked once a font."""
-        font = pdfium.FPDFTextObj_GetFont(thing) if thing else None
-        key = ctypes.addressof(font.contents) if font else 0
-        face = self.faces.get(key)
+        key = _text_font(thing) if thing else None
+        face = self.faces.get(key) if key else None
         if face is None:
             flags = ctypes.c_int()
             size = pdfium.FPDFText_GetFontInfo(self.raw, at, self.name, 256, flags)
@@ -333,16 +377,6 @@ class _Characters:
             if key:
                 self.faces[key] = face
         return face
-
-    def _is_hidden(self, run: _Run, word: Word) -> bool:
-        if run.unseen:
-            return True
-        if word.top - word.bottom < _TINY and word.right - word.left < 4 * _TINY * len(word.text):
-            return True
-        x, y = word.x, word.y
-        if not (-2 <= x <= self.width + 2 and -2 <= y <= self.height + 2):
-            return True
-        return run.white and not self.drawn.shows_white(x, y)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -353,32 +387,32 @@ def _face(font: bytes, flags: int, weight: int) -> tuple[bool, bool]:
     return bold, bool(flags & _FIXED_PITCH) or bool(_MONO.search(name))
 
 
-def _codes(raw: Any, count: int) -> list[int]:
-    """The code of each character, by its place.
+def _text(raw: Any, count: int) -> str:
+    """The characters of a page, each at its place; one beyond U+FFFF may stand as two halves.
 
     One call gives them all, but leaves out what has no code and writes one beyond U+FFFF as two;
     only where the number shows that neither happened do its places agree.
     """
     buffer = (ctypes.c_ushort * (count + 1))()
     written = pdfium.FPDFText_GetText(raw, 0, count, buffer) - 1
-    codes = list(buffer[:count])
-    if written == count and not any(0xD800 <= code < 0xE000 for code in codes):
-        return codes
+    text = bytes(buffer)[: 2 * count].decode("utf-16-le", "surrogatepass")
+    if written == count == len(text) and not _HALVES.search(text):
+        return text
     get = pdfium.FPDFText_GetUnicode
-    return [get(raw, at) for at in range(count)]
+    return "".join(chr(get(raw, at)) for at in range(count))
 
 
 def _count(raw: Any) -> int:
     return max(int(pdfium.FPDFText_CountChars(raw)), 0)
 
 
-def _text(codes: list[int]) -> str:
-    text = "".join(map(chr, codes))
-    if text.isascii():
-        return text
-    if any(0xD800 <= code < 0xE000 for code in codes):  # halves of a character beyond U+FFFF
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.translate(_LIGATURES)
+def _whole(letters: str) -> str:
+    """A word as it is read: no ligatures, no halves of characters."""
+    if letters.isascii():
+        return letters
+    if _HALVES.search(letters):
+        letters = letters.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return letters.translate(_LIGATURES)
 
 
 # -- links -----------------------------------------------------------------------------------------

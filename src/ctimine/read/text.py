@@ -128,10 +128,10 @@ class Words:
                 self._space = True
             return self
         line = " ".join(words)
-        if not line.isprintable():
-            line = visible(line)
-            if not line:
-                return self
+        if not line.isprintable() and (seen := visible(line)) != line:
+            # What went may have stood between blanks, or at an end of the text.
+            before, after = text[:1].isspace(), text[-1:].isspace()
+            return self.say(" " * before + seen + " " * after)
         if not self._space and text[0].isspace():
             line = " " + line
         if text[-1].isspace():
