@@ -142,6 +142,9 @@ SENTENCES = [
     ("{} is the parent of three sub-techniques.", "reference"),
     ("The technique {} was deprecated in a later release.", "reference"),
     ("See https://attack.example/techniques/{}/ for more.", "reference"),
+    ("Handling: Collect and keep memory of hosts with {}.", "recommended"),
+    ("Handling: Remove tools that do {}.", "recommended"),
+    ("There is limited evidence of {}.", "assessed"),
 ]
 
 

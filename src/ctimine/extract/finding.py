@@ -129,10 +129,11 @@ def extract(
 
     ``behaviours`` is the threshold for techniques that are described without a name or id:
     ``high``, ``balanced`` or ``recall``; with None only what is written, and abused services,
-    counts. They are mentions with a probability; only ``recall``, which is for a person to sift,
-    lets the surer of them make claims. ``names="listed"`` counts only known names and those of
-    vendors' schemes; ``"all"`` also what a small spaCy model recognises, which is loaded when a
-    text has a name to judge. Neither is looked for where no deeds are told (:func:`tells_deeds`).
+    counts. What the model finds are mentions with a probability; only ``recall``, which is for a
+    person to sift, lets the surer of them make claims. What is told in plain words does so always.
+    ``names="listed"`` counts only known names and those of vendors' schemes; ``"all"`` also what a
+    small spaCy model recognises, which is loaded when a text has a name to judge. Neither is looked
+    for where no deeds are told (:func:`tells_deeds`).
     With ``nlp``, a pipeline with components of ctimine (and perhaps of others), that pipeline does
     the work instead; the catalogue is then its own.
 
@@ -161,8 +162,10 @@ def extract(
         found += find_new_names(report, found)
     if told and behaviours is not None:
         from ctimine.extract.behaviours import find_behaviours
+        from ctimine.extract.told import besides, find_told
 
-        found += find_behaviours(report, threshold=behaviours)
+        plain = find_told(report)
+        found += [*plain, *besides(find_behaviours(report, threshold=behaviours), plain)]
     mentions = in_order(found)
     judge = Judge(report, mentions, layout)
     mentions = set_stance(report, mentions, judge)
