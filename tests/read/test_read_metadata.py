@@ -308,12 +308,23 @@ def test_authors_are_parted_and_mail_addresses_dropped():
             * 3,
             "ru",
         ),
+        (
+            "De groep las haar opdrachten van een openbare pagina in de haven, en kwam later terug. "
+            * 5
+            + "Bron: The Rise of the Harbour and Its Lamps, for those who were there.",
+            "nl",
+        ),
         ("T1102", ""),
         ("It was.", ""),
     ],
 )
 def test_the_language_is_detected_where_there_is_enough_text(text, language):
     assert report(text, "a.txt").language == language
+
+
+def test_english_needs_no_model(monkeypatch):
+    monkeypatch.setitem(normal_url.__globals__, "_identifier", None)
+    assert report(f"“{PROSE}” — a naïve reader’s café → note", "a.txt").language == "en"
 
 
 @pytest.mark.parametrize(

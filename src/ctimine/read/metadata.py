@@ -434,12 +434,33 @@ def _code(value: str) -> str:
 
 _CODE_LIKE: Final = re.compile(r"\S*(?:://|[\\/_=<>{}@\d]|\w\.\w)\S*|\[[^\]]*\]")
 _SHORT: Final = 120
-_ENGLISH: Final = re.compile(
-    r"\b(?:the|of|and|to|that|with|were|for|from|which|by|its)\b",
-    re.IGNORECASE,
+_ENGLISH: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a also an and are as at be because been between both by can could each for from has have in
+        into is it its more not of on or other over should some such than that the their these they
+        this those through to under used uses using was were when where which while with would
+        """,
+    )
 )
-_PLAINLY: Final = 0.12
-"""Share of the commonest English words that no other language's text in ASCII reaches."""
+_NOT_ENGLISH: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        adalah af ali als ang att auf av az bir bu che como dan dari das de dei del della dem dengan
+        der des det di dos een ei egy ein eine el em en er est et het hogy ihr il ini ist itu ja je
+        jest joka kun kwa la las le les lo los med mga mit na nao naar ng nicht nie niet och oder og
+        oli om para pada per pour que sa se sich som sono su sur tidak til uma un una und une untuk
+        van ve vom von voor wa werden wird wordt ya yang za zijn zu
+        """,
+    )
+)
+"""The commonest words of other languages, as written in ASCII."""
+_PLAINLY: Final = 0.02
+"""Share of English words from which a text can be English; below it holds hardly a sentence."""
+_ENGLISH_TO_OTHERS: Final = 4
+_WORD: Final = re.compile(r"[a-z]+")
 _SURE_ENOUGH: Final = 0.9
 
 
@@ -459,10 +480,22 @@ def _detect(reading: Reading) -> str:
     sample = " ".join(" ".join(words).split())
     if sum(c.isalpha() for c in sample) < _SHORT:
         return ""
-    if sample.isascii() and len(_ENGLISH.findall(sample)) >= _PLAINLY * len(sample.split()):
-        return "en"  # plain without the model, which takes most of a second to load
+    if _is_plainly_english(sample):
+        return "en"  # without the model, which takes most of a second to load
     code, share = _identifier().classify(sample)
     return str(code) if share >= _SURE_ENOUGH else ""
+
+
+def _is_plainly_english(sample: str) -> bool:
+    """Whether English words outnumber those of other languages, with few letters beyond ASCII."""
+    words = _WORD.findall(sample.lower())
+    english = [word for word in words if word in _ENGLISH]
+    others = sum(word in _NOT_ENGLISH for word in words)
+    return (
+        len(set(english)) >= 4
+        and len(english) >= max(_PLAINLY * len(words), _ENGLISH_TO_OTHERS * others)
+        and sum(c.isalpha() for c in sample if c > "\x7f") * 200 <= len(sample)
+    )
 
 
 def _url(case: _Case) -> str:
