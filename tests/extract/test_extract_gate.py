@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ctimine.extract.gate import Gate, Scan, folded, leading_words, required_words
+from ctimine.extract.caseless import folded
+from ctimine.extract.gate import Gate, Scan, leading_words, required_words
 from ctimine.extract.stance import rules
 
 

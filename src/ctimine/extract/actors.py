@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ctimine.extract.candidates import Hit, covered, is_address
+from ctimine.extract.caseless import caseless, folded
 from ctimine.extract.gate import Gate
 from ctimine.extract.lexicon import Known, command_lines
 from ctimine.model import Mention, MentionKind, Report
@@ -84,8 +85,8 @@ _SOFTWARE_BEFORE: Final = re.compile(
     rf"(?: the| a)?{_GAP}$",
     re.IGNORECASE,
 )
-_ACTOR_AHEAD: Final = Gate([_ACTOR_BEFORE])
-_SOFTWARE_AHEAD: Final = Gate([_SOFTWARE_BEFORE])
+_ACTOR_AHEAD: Final = Gate([caseless(_ACTOR_BEFORE.pattern)])
+_SOFTWARE_AHEAD: Final = Gate([caseless(_SOFTWARE_BEFORE.pattern)])
 _AGENT: Final = re.compile(
     r"[*_`\"”)]* (?:(?:has|have|had|also|then|reportedly|likely) )*(?:been )?(?:targeted|targets|"
     r"targeting|"
@@ -221,8 +222,9 @@ class _Judge:
         before = text[max(0, hit.start - 70) : hit.start]
         before = before[max(before.rfind("\n\n"), before.rfind(". ") + 1, 0) :]
         after = text[hit.end : hit.end + 80].split("\n\n")[0]
-        found.actor = bool(_ACTOR_AFTER.match(after)) or _ACTOR_AHEAD.matches(before)
-        found.software = bool(_SOFTWARE_AFTER.match(after)) or _SOFTWARE_AHEAD.matches(before)
+        small = folded(before)
+        found.actor = bool(_ACTOR_AFTER.match(after)) or _ACTOR_AHEAD.matches(small)
+        found.software = bool(_SOFTWARE_AFTER.match(after)) or _SOFTWARE_AHEAD.matches(small)
         if found.actor and found.software:
             # the nearer word decides
             found.software = bool(

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ctimine.extract.caseless import caseless, folded
 from ctimine.extract.rules import rule_data
 
 ACTOR: Final = "\ue001"
@@ -42,7 +43,7 @@ _LINKING: Final = frozenset(_WORDS["between"].split())
 _FILLER: Final = frozenset(_WORDS["after_names"].split())
 
 
-_DONE_BY: Final = re.compile(
+_DONE_BY: Final = caseless(
     r"\b(?:\w*(?:used|leveraged|exploited|abused|employed|deployed|adopted|conducted|performed|"
     r"executed|launched|delivered|distributed|dropped|installed|created|developed|operated|carried "
     r"out|sent|run|favou?red|preferred|utili[sz]ed|implemented|staged|hosted|registered|"
@@ -54,10 +55,9 @@ _DONE_BY: Final = re.compile(
     r"previously|also|heavily|recently|frequently|commonly)\b[^;:.]{0,60}? )?by (?:the |an? )?"
     r"(?:(?:[\w-]+ ){0,3}?(?:group|actors?|cluster|gang|operators?|apt|collective|adversary|unit|"
     r"operators of|members of|affiliates of|set|hackers|team)?(?:,? (?:such as|like|including|"
-    r"known as|called|dubbed))? ?)?$",
-    re.IGNORECASE,
+    r"known as|called|dubbed))? ?)?$"
 )
-_VOID: Final = re.compile(
+_VOID: Final = caseless(
     r"(?:\bunlike|\blike|\bsimilar(?:ly)? to|\bthan|\bagainst|\btargeting|\btargets?|\bmimic\w*|"
     r"\bimpersonat\w+|\bposing as|\bas with|\bcompared (?:to|with)|\breminiscent of|\bversus|"
     r"\bvs\.?|"
@@ -66,31 +66,27 @@ _VOID: Final = re.compile(
     r"\bimitat\w+|\bcopy\w*|\binspired by|\bformerly|\bexcept|\bother than|\bapart from|\bwithout|"
     r"\bblam\w+ on|\bblamed|\bconfus\w+ with|\bmistaken for|\boverlap\w* with|"
     r"\bdo not attribute to) "
-    r"(?:the |an? |both )?(?:[\w-]+ ){0,1}$",
-    re.IGNORECASE,
+    r"(?:the |an? |both )?(?:[\w-]+ ){0,1}$"
 )
-_LINKED: Final = re.compile(
+_LINKED: Final = caseless(
     r"\b(?:linked|attributed|tied|connected|related|associated|ascribed|belonging|affiliated|"
-    r"assigned|traced)(?: \w+)? (?:to|with) (?:the |an? )?(?:[\w-]+ ){0,2}$",
-    re.IGNORECASE,
+    r"assigned|traced)(?: \w+)? (?:to|with) (?:the |an? )?(?:[\w-]+ ){0,2}$"
 )
-_OF: Final = re.compile(
+_OF: Final = caseless(
     r"\b(?:implants?|backdoors?|loaders?|malware|scripts?|tools?|toolset|toolkit|arsenal|"
     r"operators?|"
     r"members?|executable|droppers?|downloaders?|servers?|infrastructure|campaigns?|attacks?|"
     r"activity|operations?|affiliates?|part|payloads?|trojans?|variants?|versions?|samples?|ttps?|"
     r"techniques?|playbook|hallmarks?|intrusions?|domains?|tradecraft|use|characteristic|typical|"
-    r"emails?|lures?|wave) (?:(?:used|operated|developed|run)? ?(?:of|by|from)) (?:the )?$",
-    re.IGNORECASE,
+    r"emails?|lures?|wave) (?:(?:used|operated|developed|run)? ?(?:of|by|from)) (?:the )?$"
 )
-_DEFINITE: Final = re.compile(
+_DEFINITE: Final = caseless(
     r"\b(?P<np>(?:the|this|these|that|said) (?:\w+[- ]){0,2}?(?:group|actors?|threat actors?|"
     r"attackers?|adversary|operators?|intruders?|gang|hackers?|cluster|collective|persona|unit|"
     r"intrusion set|team|apt|campaign|operation|criminals?)|they|it|its operators|their|"
-    r"its)\b(?P<poss>['’]s?)?",
-    re.IGNORECASE,
+    r"its)\b(?P<poss>['’]s?)?"
 )
-_GENERIC: Final = re.compile(
+_GENERIC: Final = caseless(
     r"\b(?:(?:one|other|another|several|many|multiple|various|some|most|unknown|unidentified|"
     r"different|"
     r"numerous|both|two|three|additional|a (?:second|third|different|separate|new|range of|"
@@ -101,8 +97,7 @@ _GENERIC: Final = re.compile(
     rf"(?:threat )?actors|"
     r"affiliates|operators|cyber ?criminals|criminals|hackers)|(?:an|any|a) (?:\w+ )?(?:attacker|"
     r"adversary|intruder|threat "
-    r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|we|you))\b(?= [a-z])",
-    re.IGNORECASE,
+    r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|we|you))\b(?= [a-z])"
 )
 _CLAUSE: Final = re.compile(
     r";|\bwhereas\b|\bwhile\b|\bbut\b|\bhowever\b|\balthough\b|—|\s–\s|: (?=[A-Za-z])",
@@ -173,6 +168,7 @@ class Sentence:
         self._where: dict[tuple[int, int], int] = {}  # offsets → shape position
         self.shape = self._shape(inside)
         self._blank_appositives()
+        self.small = folded(self.shape)
         self.agents = self._find_agents()
 
     def _shape(self, targets: Sequence[Thing]) -> str:
@@ -220,18 +216,18 @@ class Sentence:
             role = self._role(place, thing)
             if role:
                 found.append(Agent(role, place, thing))
-        for match in _DEFINITE.finditer(self.shape):
-            words = match.group("np").casefold()
+        for match in _DEFINITE.finditer(self.small):
+            words = self.shape[slice(*match.span("np"))].casefold()
             after = self.shape[match.end() :]
             if match.group("poss") or words in {"its", "their"}:
                 continue
             if self.acts(after) or (
-                words not in {"it", "they"} and _DONE_BY.search(self.shape[: match.start()])
+                words not in {"it", "they"} and _DONE_BY.search(self.small, 0, match.start())
             ):
                 found.append(Agent("definite", match.start(), None, words))
         found += [
-            Agent("generic", match.start(), None, match.group(), generic=True)
-            for match in _GENERIC.finditer(self.shape)
+            Agent("generic", match.start(), None, self.shape[slice(*match.span())], generic=True)
+            for match in _GENERIC.finditer(self.small)
             if self.acts(self.shape[match.end() :])
         ]
         return sorted(found, key=lambda agent: agent.at)
@@ -241,11 +237,12 @@ class Sentence:
         if thing.stance == "negated" and thing.kind != "software":
             return ""
         # "unlike A and B" voids both; in "unlike A, B used" the comma ends it
+        listed = len(self._listed(before))
         joined = re.search(r"(?:\band|\bor|/|&)\s*(?:the )?$", before)
-        if _VOID.search(self._listed(before) if joined else before):
+        if _VOID.search(self.small, 0, listed if joined else place):
             return ""
-        linked = bool(_LINKED.search(self._listed(before)))
-        if thing.kind != "software" and _DONE_BY.search(self._listed(before)):
+        linked = bool(_LINKED.search(self.small, 0, listed))
+        if thing.kind != "software" and _DONE_BY.search(self.small, 0, listed):
             return "by"
         if re.match(r"['’]s?\s", after):
             if re.match(
@@ -264,12 +261,12 @@ class Sentence:
         if re.match(r"\s+(?:use|abuse|exploitation|usage|deployment) of\b", after):
             return "use-of"
         if self.acts(after):
-            if _OF.search(before):
+            if _OF.search(self.small, 0, place):
                 return "thing-of"
             return "linked" if linked else "subject"
         if re.match(r"\s*(?::|–|—|-\s)\s*", after) and not re.search(r"\w", before):
             return "label"
-        if _OF.search(before):
+        if _OF.search(self.small, 0, place):
             return "thing-of"
         return ""
 
@@ -340,7 +337,7 @@ class Sentence:
             if agent.at <= place or agent.role not in {"by", "definite"}:
                 continue
             between = self.shape[place : agent.at]
-            if agent.role == "definite" and not _DONE_BY.search(between):
+            if agent.role == "definite" and not _DONE_BY.search(self.small[place : agent.at]):
                 continue
             if _CLAUSE.search(between) or any(
                 place < other.at < agent.at and other.role != "by" for other in self.agents
@@ -403,7 +400,7 @@ class Sentence:
         if (
             match
             and re.search(r"(?:/|&|\band\b|\bor\b|as well as|and the)\s*$", match.group())
-            and not _VOID.search(before[: match.start()])
+            and not _VOID.search(self.small, 0, match.start())
         ):
             joined += [
                 Agent(agent.role, place, self._place[place])

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from ctimine.attack import fold
 from ctimine.extract.agents import Thing
+from ctimine.extract.caseless import caseless
 from ctimine.extract.gate import Gate
 from ctimine.extract.names import NAME, PART, PATTERNED, Names, thing_of
 from ctimine.model import UNSEEN, Relation
@@ -42,6 +43,8 @@ _NAMING: Final = re.compile(
     r"codename|identif|moniker",
     re.IGNORECASE,
 )
+_KNOWN_AS_SMALL: Final = caseless(_KNOWN_AS.pattern)
+_NAMING_SMALL: Final = caseless(_NAMING.pattern)
 _NAME_FOR: Final = re.compile(
     rf"(?P<y>{NAME})[*_`\"”]* (?:is|was|are) (?:simply |just )?(?:(?:another|an alternative|"
     rf"an alternate|the|an|one|"
@@ -230,7 +233,8 @@ def _from_sentence(
             thing = names.thing(*at)
             yield Statement(None, "alias-of", thing, start, end, names.stance(thing), "alias-list")
         return
-    if _NAMING not in passing or not _NAMING.search(sentence):
+    small = names.layout.folded[start:end]
+    if _NAMING not in passing or not _NAMING_SMALL.search(small):
         yield from _relations(names, start, end, also, {})
         return
     known = list(_known_as(names, start, end)) if _KNOWN_AS in passing else []
@@ -297,7 +301,7 @@ def _relation_gate() -> Gate:
 
 def _known_as(names: Names, start: int, end: int) -> Iterator[Statement]:
     sentence = names.text[start:end]
-    for match in _KNOWN_AS.finditer(sentence):
+    for match in _KNOWN_AS_SMALL.finditer(names.layout.folded[start:end]):
         cue = match.group("cue").casefold()
         if cue in {"formerly", "previously"} and "(" not in match.group("lead"):
             continue

@@ -16,20 +16,7 @@ from typing import Any, Final
 
 import ahocorasick_rs
 
-_LIKE_ASCII: Final = {"\u017f": "s", "\u0130": "i", "\u0131": "i", "\u212a": "k"}
-"""The four letters that ``re.IGNORECASE`` takes for an ASCII letter: long s, two i, Kelvin."""
-
-
-def folded(text: str) -> str:
-    """The text with the case folded as ``re.IGNORECASE`` folds it, for ASCII words.
-
-    >>> folded("Did NOT")
-    'did not'
-    """
-    if not text.isascii():
-        for letter, plain in _LIKE_ASCII.items():
-            text = text.replace(letter, plain)
-    return text.lower()
+from ctimine.extract.caseless import folded, minds_case
 
 
 def required_words(pattern: re.Pattern[str]) -> frozenset[str]:
@@ -41,11 +28,7 @@ def required_words(pattern: re.Pattern[str]) -> frozenset[str]:
     ['did not', 'does not', 'never ']
     """
     words = _of_sequence(parser.parse(pattern.pattern, pattern.flags & re.VERBOSE)) or frozenset()
-    return words if _minds_case(pattern) else frozenset(word.lower() for word in words)
-
-
-def _minds_case(pattern: re.Pattern[str]) -> bool:
-    return not pattern.flags & re.IGNORECASE and "(?i" not in pattern.pattern
+    return words if minds_case(pattern) else frozenset(word.lower() for word in words)
 
 
 def _of_sequence(sequence: Iterable[tuple[Any, Any]]) -> frozenset[str] | None:
@@ -92,7 +75,7 @@ def leading_words(pattern: re.Pattern[str]) -> frozenset[str]:
     """
     parsed = parser.parse(pattern.pattern, pattern.flags & re.VERBOSE)
     words = _leads([*parsed]) or frozenset()
-    return words if _minds_case(pattern) else frozenset(word.lower() for word in words)
+    return words if minds_case(pattern) else frozenset(word.lower() for word in words)
 
 
 def _leads(sequence: list[tuple[Any, Any]]) -> frozenset[str] | None:
@@ -140,7 +123,7 @@ class Scan:
     def __init__(self, pattern: re.Pattern[str]) -> None:
         """Reads the pattern; its matches must begin with :func:`leading_words`."""
         self._pattern = pattern
-        self._exact = _minds_case(pattern)
+        self._exact = minds_case(pattern)
         self._words = ahocorasick_rs.AhoCorasick(
             sorted(leading_words(pattern)), implementation=ahocorasick_rs.Implementation.DFA
         )
@@ -168,7 +151,7 @@ class Gate:
     def __init__(self, patterns: Sequence[re.Pattern[str]]) -> None:
         """Reads the patterns; their places in the sequence are their names here."""
         self._patterns = tuple(patterns)
-        self._exact = all(map(_minds_case, patterns))
+        self._exact = all(map(minds_case, patterns))
         self._always: list[int] = []
         behind: dict[str, list[int]] = {}
         for index, pattern in enumerate(patterns):

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from ctimine.extract.caseless import folded
 from ctimine.extract.sentences import sentences
 from ctimine.model import Block, Report
 
@@ -84,6 +85,8 @@ class Layout:
     def __init__(self, report: Report) -> None:
         self.report = report
         self.text = report.text
+        self.folded = folded(report.text)
+        """The text in small letters, for patterns that are :func:`~.caseless.caseless`."""
         self.blocks: tuple[Block, ...] = report.blocks or _paragraphs(report.text)
         self._starts = [block.start for block in self.blocks]
         self._split: dict[int, list[tuple[int, int]]] = {}

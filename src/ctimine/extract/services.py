@@ -18,6 +18,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from ctimine.errors import ExtractError
+from ctimine.extract.caseless import caseless, folded
 from ctimine.extract.gate import Gate, Scan
 from ctimine.extract.passages import Layout
 from ctimine.extract.sentences import TECHNIQUE_ID
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ahocorasick_rs import AhoCorasick
 
-_ACTING: Final = re.compile(
+_ACTING: Final = caseless(
     # who borrows the service: an intruder or a piece of malware, by an ordinary word …
     r"\b(?:malware|backdoors?|implants?|loaders?|downloaders?|droppers?|stealers?|infostealers?|"
     r"trojans?|ransomware|worms?|botnets?|bots?|RATs?|scripts?|payloads?|stagers?|samples?|"
@@ -39,8 +40,7 @@ _ACTING: Final = re.compile(
     r"campaigns?|operations?|cluster|intrusions?|APT\d*|C2|C&C|CnC|command[- ]and[- ]control|"
     r"dead[- ]?drops?|compromised|infected|malicious|phishing|spear-?phishing|exfiltrat\w+|"
     r"thieves|crooks?|fraudsters?|lures?|trojani[sz]ed|booby-trapped|stolen|skimmer|personas?|"
-    r"sock-?puppets?|posed as|handlers?|hosts|host to contact|framework|builder|kit)\b",
-    re.IGNORECASE,
+    r"sock-?puppets?|posed as|handlers?|hosts|host to contact|framework|builder|kit)\b"
 )
 _NAMED_ACTOR: Final = re.compile(
     # … or by a name: capitals or inner capitals that begin the sentence and do something
@@ -345,7 +345,7 @@ class Role:
     example: str
 
     def fits(self, sentence: str) -> bool:
-        """Whether the words of the sentence put a service into this role."""
+        """Whether the words of the sentence, in small letters, put a service into this role."""
         return (
             all(pattern.search(sentence) for pattern in self.needs)
             and not any(pattern.search(sentence) for pattern in self.without)
@@ -497,7 +497,7 @@ def _generic() -> Scan:
 
 @functools.cache
 def _against() -> Gate:
-    return Gate([_ADVICE, _ORDERS_READER, *_DENIALS])
+    return Gate([caseless(pattern.pattern) for pattern in (_ADVICE, *_DENIALS)])
 
 
 def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | None:
@@ -512,7 +512,7 @@ def judge_sentence(sentence: str) -> tuple[Role, list[tuple[int, int, str]]] | N
     named = [found for found in written if _is_used(sentence, *found)]
     if not named and (written or not _GENERIC.search(_LINK.sub(" ", sentence))):
         return None
-    if _against().matches(sentence):
+    if _ORDERS_READER.search(sentence) or _against().matches(folded(sentence)):
         return None
     near, shift = _near(sentence, named)
     kinds = [(a - shift, b - shift, services()[key].category) for a, b, key in named]
@@ -577,7 +577,8 @@ def _near(sentence: str, named: list[tuple[int, int, str]]) -> tuple[str, int]:
 def _by_rule(sentence: str, categories: set[str], *, named: bool) -> Role | None:
     """The first role whose words the sentence has."""
     plain = _URL.sub(" ", sentence)
-    acting = bool(_ACTING.search(plain) or _NAMED_ACTOR.search(plain))
+    acting = bool(_ACTING.search(folded(plain)) or _NAMED_ACTOR.search(plain))
+    small = folded(sentence)
     for role in roles():
         if not named and role.name not in _WITHOUT_A_NAME:
             continue
@@ -587,7 +588,7 @@ def _by_rule(sentence: str, categories: set[str], *, named: bool) -> Role | None
             continue
         if categories and role.name in _NEED_A_PAGE and categories <= _HOLD_NO_MESSAGE:
             continue
-        if role.fits(sentence):
+        if role.fits(small):
             return role
     return None
 
@@ -713,7 +714,7 @@ def _is_reference(text: str, start: int, end: int) -> bool:
 
 def _compiled(pattern: str, subject: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern.strip(), re.IGNORECASE)
+        return caseless(pattern.strip())
     except re.error as error:
         raise ExtractError(f"not a pattern: {error}", subject=f"service_roles: {subject}") from None
 

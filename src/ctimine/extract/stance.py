@@ -19,7 +19,8 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import ahocorasick_rs
 
 from ctimine.errors import ExtractError
-from ctimine.extract.gate import Gate, Scan, folded
+from ctimine.extract.caseless import can_be_caseless, caseless, folded
+from ctimine.extract.gate import Gate, Scan
 from ctimine.extract.languages import other_language
 from ctimine.extract.legends import Legends
 from ctimine.extract.passages import Layout
@@ -99,6 +100,8 @@ class Cue:
     stance: Stance
     reach: Literal["after", "before", "both"]
     pattern: re.Pattern[str]
+    small: re.Pattern[str] | None
+    """The pattern for folded texts, None where it minds the case somewhere."""
     until: re.Pattern[str]
     kinds: frozenset[str]
     example: str
@@ -172,12 +175,14 @@ def rules() -> Rules:
     for row in data["cue"]:
         ends = row.get("stops", stops)
         until = ends + "|" + row["until"] if "until" in row else ends
+        pattern = _compile(row["pattern"], row["name"])
         cues.append(
             Cue(
                 row["name"],
                 row["stance"],
                 row["reach"],
-                _compile(row["pattern"], row["name"]),
+                pattern,
+                caseless(pattern.pattern) if can_be_caseless(pattern.pattern) else None,
                 _compile(until, row["name"]),
                 frozenset(row.get("kinds", ())),
                 row["example"],
@@ -476,12 +481,14 @@ class Judge:
     def _matches(self, start: int, end: int) -> list[tuple[Cue, int, int]]:
         key = (start, end)
         if key not in self._by_sentence:
-            text = self.layout.text[start:end]
+            text, small = self.layout.text[start:end], self.layout.folded[start:end]
             cues = rules().cues
             self._by_sentence[key] = [
                 (cue, start + match.start(), start + match.end())
-                for cue in map(cues.__getitem__, rules().gate.open(text))
-                for match in cue.pattern.finditer(text)
+                for cue in map(cues.__getitem__, rules().gate.open(small))
+                for match in (
+                    cue.small.finditer(small) if cue.small else cue.pattern.finditer(text)
+                )
             ]
         return self._by_sentence[key]
 

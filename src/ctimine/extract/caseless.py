@@ -1,0 +1,64 @@
+"""Patterns that ignore case, matched in texts without case: the same, in a third of the time.
+
+``re`` asks for each letter and each alternative how it is written in the other case. A text whose
+letters are made small once, and a pattern in small letters that minds the case, need none of that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ctimine.errors import ExtractError
+
+_LIKE_ASCII: Final = {"\u017f": "s", "\u0130": "i", "\u0131": "i", "\u212a": "k"}
+"""The four letters that ``re.IGNORECASE`` takes for an ASCII letter: long s, two i, Kelvin."""
+_SCOPED: Final = re.compile(r"\(\?[a-z]*-")
+_PIECE: Final = re.compile(r"\\.|\(\?P[<=]|.", re.DOTALL)
+
+
+def folded(text: str) -> str:
+    """The text with the case folded as ``re.IGNORECASE`` folds it, for ASCII words; equally long.
+
+    >>> folded("Did NOT")
+    'did not'
+    """
+    if not text.isascii():
+        for letter, plain in _LIKE_ASCII.items():
+            text = text.replace(letter, plain)
+    return text.lower()
+
+
+def minds_case(pattern: re.Pattern[str]) -> bool:
+    """Whether no part of a pattern ignores case.
+
+    >>> minds_case(re.compile("Hail")), minds_case(re.compile("(?i:rain) [A-Z]"))
+    (True, False)
+    """
+    return not pattern.flags & re.IGNORECASE and "(?i" not in pattern.pattern
+
+
+def caseless(pattern: str) -> re.Pattern[str]:
+    r"""What matches in a folded text where this pattern, ignoring case, matches in the text.
+
+    Raises :class:`~ctimine.errors.ExtractError` for one that does not ignore case everywhere, see
+    :func:`can_be_caseless`.
+
+    >>> small = caseless(r"\bAPT\d+ [A-Z]")
+    >>> small.pattern, small.search(folded("the apt28 DID")).span()
+    ('\\bapt\\d+ [a-z]', (4, 11))
+    """
+    if not can_be_caseless(pattern):
+        raise ExtractError("a pattern that minds the case", subject=pattern[:40])
+    small = (piece.lower() if len(piece) == 1 else piece for piece in _PIECE.findall(pattern))
+    return re.compile("".join(small))
+
+
+def can_be_caseless(pattern: str) -> bool:
+    """Whether all that has a case in a pattern are letters of ASCII, and no part minds the case.
+
+    >>> can_be_caseless("did not"), can_be_caseless("did (?-i:NOT)"), can_be_caseless("\u00e9tat")
+    (True, False, False)
+    """
+    letters = (letter for letter in pattern if not letter.isascii())
+    return not _SCOPED.search(pattern) and all(a.lower() == a.upper() for a in letters)
