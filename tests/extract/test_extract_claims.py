@@ -248,6 +248,21 @@ def test_a_row_with_an_actor_column_speaks_of_the_actors_in_it():
     }
 
 
+@pytest.mark.parametrize("header", ["Actor(s)", "Threat actors", "Group(s)", "Used by"])
+def test_an_actor_column_is_known_by_its_header(header):
+    # without the column, several actors in a row say nothing
+    source = f"| Technique | {header} | Control |\n| {T} | {APT28}, {APT29} | Egress policy |"
+    assert set(by_rule(source)) == {("G0007", "T1102.001"), ("G0016", "T1102.001")}
+
+
+def test_software_beside_actors_in_an_actor_column_acts_too():
+    source = f"| Technique | Actor |\n| {T} | {APT29}, {BEACON} |"
+    assert by_rule(source) == {
+        ("G0016", "T1102.001"): "row-actor",
+        ("S0154", "T1102.001"): "row-actor",
+    }
+
+
 def test_an_actor_column_may_name_somebody_whom_no_list_knows():
     assert uses(f"| Technique | Actor |\n| {T} | Silver Raven |") == {
         "name:silverraven T1102.001 reported"

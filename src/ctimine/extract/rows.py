@@ -19,7 +19,7 @@ _ACTOR_COLUMN: Final = re.compile(
     r"primary) )*(?:actors?|groups?|"
     r"adversar(?:y|ies)|apts?|intrusion[ _-]?sets?|clusters?|who|operators?|attribution|used by|"
     r"users?|"
-    r"subject|campaign)(?:[ _-]?(?:id|name|s))?\W*$",
+    r"subject|campaign)(?:[ _-]?(?:id|name|s)|\(s\))?\W*$",
     re.IGNORECASE,
 )
 
@@ -91,7 +91,16 @@ class Rows:
                 t for t in within(self.actors, block.start, block.end) if t.kind == "campaign"
             ]
             if named:
-                return [Subject(thing, rule, via=via) for thing in named.values()]
+                # "APT28, Kinsing": what lists keep as software acts there, too
+                beside = {
+                    t.key: t
+                    for t in within(self.things, block.start, block.end)
+                    if t.kind == "software" and not mapping
+                }
+                return [
+                    *(Subject(thing, rule, via=via) for thing in named.values()),
+                    *(Subject(tool, rule) for tool in beside.values() if tool not in tools),
+                ]
             if campaigns:
                 return [Subject(campaigns[0], rule, via=via)]
             raw = self._raw_actor(column)
