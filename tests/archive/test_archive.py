@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 
 import pytest
+import zstandard
 
 from ctimine.archive import Archive
 from ctimine.errors import ArchiveError
@@ -153,6 +155,29 @@ def test_a_damaged_body_is_noticed(archive):
     archive.keep(snap(body=b"a long enough body" * 100), {})
     archive._db.execute("UPDATE bodies SET packed = zeroblob(40)")
     with pytest.raises(ArchiveError, match="damaged"):
+        list(archive.snapshots())
+
+
+def test_a_body_that_claims_more_than_it_holds_is_not_unpacked(archive):
+    archive.keep(snap(body=b"x" * 1000), {})
+    huge = bytearray(zstandard.ZstdCompressor().compress(b"x" * 70_000))
+    huge[4] |= 0xC0  # the frame's size in eight bytes
+    huge[5:9] = (1 << 62).to_bytes(8, "little")
+    assert zstandard.get_frame_parameters(bytes(huge)).content_size > 1 << 40
+    archive._db.execute("UPDATE bodies SET packed = ?", (bytes(huge),))
+    with pytest.raises(ArchiveError, match="damaged"):
+        list(archive.snapshots())
+
+
+def test_a_file_that_is_damaged_inside_is_named(tmp_path):
+    path = tmp_path / "a"
+    with Archive(path) as archive:
+        for number in range(300):
+            archive.keep(snap(f"a{number}", body=random.Random(number).randbytes(2000)), {})
+    damaged = bytearray(path.read_bytes())
+    damaged[8192:-4096] = b"\xff" * (len(damaged) - 12288)
+    path.write_bytes(damaged)
+    with Archive(path) as archive, pytest.raises(ArchiveError, match="cannot be read"):
         list(archive.snapshots())
 
 

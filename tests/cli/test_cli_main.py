@@ -61,13 +61,37 @@ def test_a_document_that_cannot_be_read_is_named_and_the_exit_code_says_so(repor
         (["mine", "--technique", "T9999"], "T9999"),
         (["mine", "--attack", "3.0"], "3.0"),
         (["attack", "load", "nowhere.json"], "nowhere.json"),
+        (["mine", "no[/b]where[final].md"], "no[/b]where[final].md"),
+        (["mine", "--technique", "G0010"], "G0010"),
+        (["mine", "--technique", "T1043"], "T1043"),
+        (["mine", "--archive", "typo.archive"], "typo.archive"),
+        (["mine", "--out", "a-file"], "a-file"),
     ],
 )
 def test_a_wrong_word_is_one_line_that_names_it(arguments, word, tmp_path):
+    (tmp_path / "a-file").write_bytes(b"")
     done = ctimine(*arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name != "out"] == ["a-file"]
+
+
+def test_a_technique_that_was_revoked_is_told_with_the_one_of_today(tmp_path):
+    done = ctimine("mine", "--technique", "t1086", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "T1059.001 PowerShell" in done.stderr
+
+
+def test_names_with_brackets_are_printed_as_they_are(report, tmp_path):
+    odd = tmp_path / "in[bold]"
+    odd.mkdir()
+    report.rename(odd / "a[!b].md")
+    (odd / "x[bold].pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    done = ctimine("mine", "in[bold]", "--out", "o[red]", "--workers", "0", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "x[bold].pdf" in done.stdout
+    assert "Written to o[red]: bundle.json" in done.stdout
 
 
 def test_a_wrong_option_is_wrong_usage(tmp_path):

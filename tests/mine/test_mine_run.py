@@ -70,6 +70,33 @@ def test_a_broken_manifest_is_named(tmp_path):
         source_of(tmp_path)
 
 
+def test_a_manifest_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"publisher": "Desk", "files": []}', "utf-8-sig")
+    assert source_of(tmp_path).publisher == "Desk"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"files": [], "tlp": "PURPLE"}',
+        '{"files": [], "reliability": "G"}',
+        "{\xff",
+    ],
+    ids=["nested", "tlp", "reliability", "no text"],
+)
+def test_a_manifest_that_cannot_be_meant_is_named_before_the_run(tmp_path, text):
+    (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        source_of(tmp_path)
+
+
+def test_an_archive_that_is_not_there_is_named_and_not_made(tmp_path):
+    with pytest.raises(InputError, match="no such archive"):
+        ctimine.mine(archive=tmp_path / "typo.archive", workers=0)
+    assert not list(tmp_path.iterdir())
+
+
 def test_progress_is_told_for_each_document(folder):
     seen = []
     ctimine.mine(folder, workers=0, on_progress=lambda done, item: seen.append((done, item)))

@@ -76,7 +76,6 @@ class Archive:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._lock = threading.RLock()
-        self._packer = zstandard.ZstdCompressor(level=LEVEL)
         try:
             self._db = sqlite3.connect(
                 self.path, timeout=60.0, isolation_level=None, check_same_thread=False
@@ -132,11 +131,19 @@ class Archive:
             except sqlite3.Error as error:
                 raise ArchiveError(f"cannot be written: {error}", subject=str(self.path)) from None
 
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise ArchiveError(f"cannot be read: {error}", subject=str(self.path)) from None
+
     # -- Memory ----------------------------------------------------------------------------------
 
     def recall(self, source: str, key: str) -> str:
         """The note under this key, empty if there is none."""
-        with self._lock:
+        with self._read():
             row = self._db.execute(
                 "SELECT value FROM notes WHERE source = ? AND key = ?", (_text(source), _text(key))
             ).fetchone()
@@ -150,7 +157,8 @@ class Archive:
     def keep(self, snapshot: Snapshot, notes: Mapping[str, str]) -> None:
         """Keep a snapshot and its notes, all or none. One that is the newest already stays one."""
         digest = snapshot.digest
-        packed = self._packer.compress(snapshot.body)
+        # One for each call: threads must not share one.
+        packed = zstandard.ZstdCompressor(level=LEVEL).compress(snapshot.body)
         with self._write():
             newest = self._db.execute(
                 "SELECT digest, hints FROM snapshots WHERE source = ? AND item = ?"
@@ -207,13 +215,13 @@ class Archive:
 
     def sources(self) -> tuple[Source, ...]:
         """The sources that were declared, by key."""
-        with self._lock:
+        with self._read():
             rows = self._db.execute("SELECT declared FROM sources ORDER BY key").fetchall()
         return tuple(from_json(Source, json.loads(row[0])) for row in rows)
 
     def snapshots(self, *keys: str) -> Iterator[Snapshot]:
         """The newest version of each document, of these sources or all, by source and item."""
-        with self._lock:
+        with self._read():
             rows = self._db.execute(
                 "SELECT source, item, max(number) FROM snapshots GROUP BY source, item"
                 " ORDER BY source, item"
@@ -225,7 +233,7 @@ class Archive:
 
     def versions(self, source: str, item: str) -> tuple[Snapshot, ...]:
         """All versions of one document, oldest first."""
-        with self._lock:
+        with self._read():
             rows = self._db.execute(
                 "SELECT number FROM snapshots WHERE source = ? AND item = ? ORDER BY number",
                 (_text(source), _text(item)),
@@ -234,14 +242,14 @@ class Archive:
 
     def count(self) -> int:
         """How many documents there are, each counted once however many its versions."""
-        with self._lock:
+        with self._read():
             row = self._db.execute(
                 "SELECT count(*) FROM (SELECT 1 FROM snapshots GROUP BY source, item)"
             ).fetchone()
         return int(row[0])
 
     def _snapshot(self, number: int) -> Snapshot:
-        with self._lock:
+        with self._read():
             row = self._db.execute(
                 "SELECT source, item, url, final_url, fetched, media_type, headers, hints,"
                 " packed, size, digest FROM snapshots JOIN bodies USING (digest) WHERE number = ?",
@@ -251,9 +259,11 @@ class Archive:
             row
         )
         try:
-            body = zstandard.ZstdDecompressor().decompress(
-                packed, max_output_size=min(size, MAX_BODY)
-            )
+            # The library makes room for what the frame says, whatever bound it is given.
+            told = zstandard.get_frame_parameters(packed).content_size
+            if told != size or size > MAX_BODY:
+                raise ArchiveError(f"body {digest[:12]} is damaged", subject=str(self.path))
+            body = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
         except zstandard.ZstdError:
             raise ArchiveError(f"body {digest[:12]} is damaged", subject=str(self.path)) from None
         found = Snapshot(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ctimine.cli.attack import Contact, attack_app
 from ctimine.cli.train import train_app
 from ctimine.errors import CtimineError, InputError
 from ctimine.model import Source
+
+if TYPE_CHECKING:
+    from ctimine.attack import Catalogue
 
 app = typer.Typer(
     name="ctimine",
@@ -93,20 +97,21 @@ def mine_command(
 
     from ctimine.attack import load_attack
     from ctimine.cli.show import console_for, show_account, show_answers, show_services
-    from ctimine.export import write_all
+    from ctimine.export import check_writable, write_all
     from ctimine.graph import services_used, who_uses
     from ctimine.mine import mine, sample_corpus
 
     console = console_for(quiet=quiet)
     catalogue = load_attack(attack or None)
-    if technique and technique.upper() not in catalogue:
-        raise InputError("no such technique in ATT&CK " + catalogue.version, subject=technique)
+    if technique:
+        technique = _technique(technique, catalogue)
+    check_writable(out)
     places: list[Path | Source] = [*(paths or []), *(_chosen(source, sources) if source else [])]
     if not places and archive is None:
         places = [sample_corpus()]
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         MofNCompleteColumn(),
         console=Console(stderr=True, quiet=quiet),
         transient=True,
@@ -129,16 +134,31 @@ def mine_command(
         results=run,
         flavour=flavour,
         with_cited=with_cited,
-        technique=technique.upper(),
+        technique=technique,
     )
     if technique:
-        show_answers(console, who_uses(run.graph, technique.upper()), catalogue)
+        show_answers(console, who_uses(run.graph, technique), catalogue)
     if services:
-        show_services(console, services_used(run.graph, technique=technique.upper()))
+        show_services(console, services_used(run.graph, technique=technique))
     show_account(console, run)
-    console.print(f"Written to {out}: {', '.join(path.name for path in written)}")
+    files = ", ".join(path.name for path in written)
+    console.print(f"Written to {out}: {files}", markup=False)
     if run.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _technique(asked: str, catalogue: Catalogue) -> str:
+    """The id of a live technique; an error says what stands in its place."""
+    concept = catalogue.get(asked.upper())
+    if concept is None or concept.kind != "technique":
+        raise InputError(f"no technique of ATT&CK {catalogue.version}", subject=asked)
+    if concept.status != "live":
+        now = catalogue.resolve(concept.id)
+        instead = f"; it is {now.id} {now.name} now" if now else ""
+        raise InputError(
+            f"{concept.status} in ATT&CK {catalogue.version}{instead}", subject=concept.id
+        )
+    return concept.id
 
 
 @app.command("fetch")
@@ -170,7 +190,7 @@ def fetch_command(
             failed = [outcome for outcome in fetcher.outcomes if outcome.state == "failed"]
             for outcome in failed:
                 console.print(f"failed {outcome.item}: {outcome.reason}", markup=False)
-            console.print(str(fetcher.account))
+            console.print(str(fetcher.account), markup=False)
     if failed:
         raise typer.Exit(SOME_FAILED)
 
@@ -303,5 +323,5 @@ def main() -> None:
     try:
         app()
     except CtimineError as error:
-        Console(stderr=True).print(f"[red]ctimine:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[red]ctimine:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)

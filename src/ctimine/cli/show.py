@@ -130,6 +130,6 @@ def show_account(console: Console, run: Run) -> None:
         f"{len(run.reports)} documents, {len(run.mentions)} mentions, {len(run.claims)} claims"
     )
     for reason, count in run.account.items():
-        console.print(f"  {count:>6}  {reason}", highlight=False)
+        console.print(f"  {count:>6}  {reason}", highlight=False, markup=False)
     for outcome in run.failed:
         console.print(f"[red]failed[/] {escape(outcome.item)}: {escape(outcome.detail)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctimine.export.files import write_all
+from ctimine.export.files import check_writable, write_all
 from ctimine.export.layer import layer_bytes, to_navigator_layer
 from ctimine.export.page import to_html
 from ctimine.export.rows import to_csv, write_jsonl
@@ -10,6 +10,7 @@ from ctimine.export.stix import to_stix, to_stix_bytes
 from ctimine.export.summary import to_markdown
 
 __all__ = [
+    "check_writable",
     "layer_bytes",
     "to_csv",
     "to_html",

@@ -63,6 +63,19 @@ def write_all(
         return tuple(written)
 
 
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Make the folder if it is not there, and try to write to it: before a long run, not after.
+
+    Raises :class:`~ctimine.errors.ExportError` that names the place.
+    """
+    import tempfile
+
+    place = Path(folder)
+    with _named_if_unwritable(place):
+        place.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=place).close()
+
+
 @contextlib.contextmanager
 def _named_if_unwritable(place: Path) -> Iterator[None]:
     try:

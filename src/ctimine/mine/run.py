@@ -98,11 +98,12 @@ def source_of(path: str | os.PathLike[str]) -> Source:
     manifest = place / "manifest.json"
     if place.is_dir() and manifest.is_file():
         try:
-            loaded = json.loads(manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            loaded = json.loads(manifest.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"not a readable manifest: {error}", subject=str(manifest)) from None
         if isinstance(loaded, dict) and isinstance(loaded.get("files"), list):
             declared = loaded
+    _check_marks(declared, manifest)
     labels = declared.get("labels", ())
     return Source(
         key=key,
@@ -115,6 +116,17 @@ def source_of(path: str | os.PathLike[str]) -> Source:
         tlp=str(declared.get("tlp", "CLEAR")),
         labels=tuple(str(label) for label in labels) if isinstance(labels, list) else (),
     )
+
+
+def _check_marks(declared: dict[str, object], manifest: Path) -> None:
+    """Raise at once for a mark that no export could write at the end."""
+    from ctimine.fetch.sources import TLP
+
+    word = str(declared.get("tlp", "CLEAR")).upper().removeprefix("TLP:")
+    if word not in {*TLP, "WHITE"}:
+        raise InputError(f"tlp is one of {', '.join(sorted(TLP))}", subject=str(manifest))
+    if str(declared.get("reliability", "F")) not in set("ABCDEF"):
+        raise InputError("reliability is a letter from A to F", subject=str(manifest))
 
 
 def mine(
@@ -285,6 +297,8 @@ def _archived(
     """Fetch into the archive what is new, then give everything that it holds."""
     from ctimine.archive import Archive
 
+    if not remote and not Path(path).exists():
+        raise InputError("no such archive", subject=str(path))
     with Archive(path) as archive:
         if remote:
             from ctimine.fetch import Fetcher
