@@ -603,22 +603,6 @@ def test_what_a_sentence_only_compares_or_captions_is_not_told_of_its_subject(te
     assert uses(f"{APT28} sent [[b:T1566.001|mail with a file]].") == {"G0007 T1566.001 reported"}
 
 
-@pytest.mark.parametrize(("sure", "made"), [(0.55, []), (0.65, ["T1102"])])
-def test_the_abuse_of_a_service_makes_a_claim_where_it_is_sure_enough(sure, made):
-    text = "APT29 kept its payloads on Pastebin."
-    mentions = [
-        Mention("r", 0, 5, "APT29", "actor", "G0016", "name", rule="lexicon"),
-        Mention(
-            *("r", 0, len(text), text, "technique", "T1102", "behaviour"),
-            rule="service-hosting",
-            score=sure,
-        ),
-    ]
-    report = Report("r", "s", "i", text)
-    claims = find_claims(report, set_stance(report, mentions), load_attack())
-    assert [claim.object for claim in claims] == made
-
-
 RESERVED = f"""
 # {APT29} and the lamps
 

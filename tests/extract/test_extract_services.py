@@ -6,13 +6,24 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import runpy
 import time
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from ctimine.extract.services import find_services, judge_sentence, roles, services, services_in
+from ctimine.extract.service_names import (
+    contexts,
+    is_borrowed,
+    places_of_unnamed,
+    services,
+    services_in,
+)
+from ctimine.extract.services import find_services, judge_sentence
+from ctimine.extract.stance import set_stance
 from ctimine.model import Report
 
 
@@ -21,11 +32,59 @@ def role_of(sentence):
     return judged[0].technique if judged else ""
 
 
-@pytest.mark.parametrize("role", roles(), ids=lambda role: role.name)
-def test_a_role_finds_its_own_example(role):
-    judged = judge_sentence(role.example)
-    assert judged is not None
-    assert judged[0].name == role.name
+def all_contexts(table, field):
+    return sorted(
+        {c for several in contexts(table, field).values() for c in several}, key=lambda c: c.name
+    )
+
+
+@pytest.mark.parametrize("context", all_contexts("word", "words"), ids=lambda c: c.name)
+def test_an_ordinary_word_is_a_service_in_the_contexts_example_alone(context):
+    words = [word for word, several in contexts("word", "words").items() if context in several]
+
+    def fits(sentence):
+        places = [
+            (m.start(), m.end())
+            for m in re.finditer(r"\b(?:Slack|Box|Purple|mega|Teams|Medium|X)\b", sentence)
+            if m.group() in words or (m.group().islower() and "lower" in words) or "*" in words
+        ]
+        assert places, sentence
+        return any(context.fits(sentence, *place) for place in places)
+
+    assert fits(context.example)
+    assert not fits(context.counterexample)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [*all_contexts("use", "kinds"), *all_contexts("use", "services")],
+    ids=lambda c: c.name,
+)
+def test_what_everybody_uses_as_it_is_meant_is_borrowed_in_the_contexts_example_alone(context):
+    def borrowed(sentence):
+        found = services_in(sentence)
+        assert found, sentence
+        return any(is_borrowed(sentence, *one) for one in found)
+
+    assert not context.example or borrowed(context.example)
+    assert not borrowed(context.counterexample)
+
+
+@pytest.mark.parametrize("context", all_contexts("aside", "side"), ids=lambda c: c.name)
+def test_a_name_is_not_meant_in_the_contexts_example_alone(context):
+    (one,) = services_in(context.example)
+    assert context.fits(context.example, *one[:2])
+    assert not is_borrowed(context.example, *one)
+    (other,) = services_in(context.counterexample)
+    assert is_borrowed(context.counterexample, *other)
+
+
+def test_every_context_for_unnamed_services_has_its_example():
+    text = files("ctimine.extract").joinpath("service_contexts.toml").read_text("utf-8")
+    for row in tomllib.loads(text)["unnamed"]:
+        assert re.search(row["pattern"], row["example"], re.IGNORECASE)
+        assert not re.search(row["pattern"], row["counterexample"], re.IGNORECASE)
+        assert places_of_unnamed(row["example"])
 
 
 def test_the_list_is_long_and_each_service_can_be_found_by_name_or_host():
@@ -107,7 +166,6 @@ def test_another_language_abstains():
         "OpenAI published a report about malware that uses models.",
         "The loader was served by compromised WordPress sites.",
         "The clipper replaces Bitcoin addresses and reports them to its C2 server.",
-        "There is no sign that the implant used Dropbox for exfiltration.",
         "Rather than Telegram, the backdoor has a server of its own for commands.",
         "The indicators of this loader are [on Pastebin](https://pastebin.com/AbCd).",
         "The group's severity is Medium: a malware family with C2 servers.",
@@ -115,6 +173,12 @@ def test_another_language_abstains():
 )
 def test_names_that_stand_near_malware_are_no_abuse(sentence):
     assert role_of(sentence) == ""
+
+
+def test_what_is_denied_is_told_with_that_stance():
+    report = Report("r", "s", "i", "There is no sign that the implant used Dropbox for its C2.")
+    found = set_stance(report, find_services(report))
+    assert {m.stance for m in found} == {"negated"}
 
 
 @pytest.mark.parametrize(

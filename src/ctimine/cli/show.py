@@ -65,7 +65,7 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
 
 def _way(key: str, catalogue: Catalogue) -> str:
     """The name of a service or of software that a use goes by."""
-    from ctimine.extract.services import services
+    from ctimine.extract.service_names import services
 
     concept = catalogue.get(key)
     service = services().get(key)

@@ -21,8 +21,8 @@ from ctimine.extract.behaviours import RULE as BEHAVIOUR
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Row
 from ctimine.extract.rows import Rows
-from ctimine.extract.rules import least_described, least_service, scores
-from ctimine.extract.services import services_in
+from ctimine.extract.rules import least_described, scores
+from ctimine.extract.service_names import services_in
 from ctimine.extract.shortforms import RULE as SHORT_FORM
 from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
@@ -641,8 +641,6 @@ class _Finder:
             time = time or self._time(start, end, target)
             ways = ways or self._ways(start, end, target, thing, row)
         if target.rule == BEHAVIOUR and score < least_described():
-            return
-        if target.rule.startswith("service-") and target.score < least_service():
             return
         for via in dict.fromkeys("" if way == target.key else way for way in ways or ("",)):
             claim = Claim(

@@ -11,7 +11,7 @@ from ctimine.attack import Catalogue, fold
 from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Sentence, Thing
 from ctimine.extract.passages import Row
-from ctimine.extract.services import services_in
+from ctimine.extract.service_names import services_in
 from ctimine.model import UNSEEN
 
 _ACTOR_COLUMN: Final = re.compile(

@@ -13,7 +13,7 @@ def rule_data() -> dict[str, Any]:
     """What ``rules.toml`` holds.
 
     >>> sorted(rule_data())
-    ['least_described', 'least_service', 'names', 'score', 'words']
+    ['least_described', 'names', 'score', 'words']
     """
     text = importlib.resources.files("ctimine.extract").joinpath("rules.toml").read_text("utf-8")
     return tomllib.loads(text)
@@ -35,12 +35,3 @@ def least_described() -> float:
     True
     """
     return cast("float", rule_data()["least_described"])
-
-
-def least_service() -> float:
-    """The score from which the abuse of a service makes a claim.
-
-    >>> 0 < least_service() < 1
-    True
-    """
-    return cast("float", rule_data()["least_service"])

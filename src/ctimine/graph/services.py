@@ -18,6 +18,7 @@ ROLES = {
     "T1102.001": "dead drop: where the server is",
     "T1102.002": "orders and answers",
     "T1102.003": "orders only",
+    "T1566.002": "link in a mail",
     "T1566.003": "lure",
     "T1567": "stolen data",
     "T1567.001": "stolen data, code host",
@@ -75,7 +76,7 @@ def services_used(
     [('Pastebin', 'Turla', 'T1102.003', 'orders only')]
     """
     wanted = set(family(graph, technique)) if technique else set()
-    from ctimine.extract.services import services  # compiles many patterns
+    from ctimine.extract.service_names import services  # compiles many patterns
 
     names = {key: service.name for key, service in services().items()}
     found: dict[tuple[str, str, str], list[Claim]] = {}
