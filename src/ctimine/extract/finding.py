@@ -164,7 +164,7 @@ def extract(
         from ctimine.extract.behaviours import find_behaviours
         from ctimine.extract.told import besides, find_told
 
-        plain = find_told(report)
+        plain = find_told(report, layout)
         found += [*plain, *besides(find_behaviours(report, threshold=behaviours), plain)]
     mentions = in_order(found)
     judge = Judge(report, mentions, layout)

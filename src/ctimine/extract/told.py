@@ -18,7 +18,7 @@ from typing import Any, Final
 from ctimine.errors import ExtractError
 from ctimine.extract.behaviours import silence
 from ctimine.extract.gate import Gate
-from ctimine.extract.passages import split_sentences
+from ctimine.extract.passages import Layout
 from ctimine.extract.sentences import TECHNIQUE_ID
 from ctimine.model import Mention, Report
 
@@ -86,7 +86,7 @@ def _gate() -> Gate:
     )
 
 
-def find_told(report: Report) -> tuple[Mention, ...]:
+def find_told(report: Report, layout: Layout | None = None) -> tuple[Mention, ...]:
     """Mentions of techniques that sentences tell in plain words, over those words, by offset.
 
     Each technique once a sentence. Sentences that write a technique id are left to it; headings,
@@ -100,7 +100,7 @@ def find_told(report: Report) -> tuple[Mention, ...]:
         return ()
     found: list[Mention] = []
     rules, gate = told_rules(), _gate()
-    for start, end in _sentences(report):
+    for start, end in _sentences(layout or Layout(report)):
         sentence = report.text[start:end]
         matches: dict[str, re.Match[str]] = {}
         for rule in map(rules.__getitem__, gate.open(sentence)):
@@ -139,16 +139,11 @@ def besides(described: Iterable[Mention], told: Iterable[Mention]) -> Iterator[M
             yield mention
 
 
-def _sentences(report: Report) -> Iterator[tuple[int, int]]:
+def _sentences(layout: Layout) -> Iterator[tuple[int, int]]:
     """The sentences of what may tell something."""
-    text = report.text
-    spans = (
-        [(b.start, b.end) for b in report.blocks if b.kind not in _SILENT]
-        if report.blocks
-        else [(0, len(text))]
-    )
-    for span in spans:
-        yield from split_sentences(text, *span)
+    for index, block in enumerate(layout.blocks):
+        if block.kind not in _SILENT:
+            yield from layout.sentences(index)
 
 
 def _is_prose(sentence: str) -> bool:
