@@ -705,3 +705,70 @@ def test_an_owner_by_the_report_alone_is_as_unsure_for_its_tool():
     said = f"We attribute this campaign with moderate confidence to {APT29}. {APT29} used {BEACON}."
     source = f"{RESERVED}\n\n{BEACON} then read a page ([[t:T1008]])."
     assert stances(source % said)["T1008"] == "assessed"
+
+
+def test_a_column_of_actors_may_say_that_there_are_several():
+    source = f"| Technique | Actor(s) | Control |\n| {T} | {APT28}, {APT29} | a proxy |"
+    assert set(by_rule(source).values()) == {"row-actor"}
+    assert {subject for subject, _ in by_rule(source)} == {"G0007", "G0016"}
+
+
+def test_software_in_a_list_of_actors_is_one_of_them():
+    source = f"| Technique | Actors |\n| {T} | {APT28}, [[s:S0599|Kinsing]] |"
+    assert {subject for subject, _ in by_rule(source)} == {"G0007", "S0599"}
+    source = f"| Technique | Actors |\n| {T} | {APT28} with [[s:S0599|Kinsing]] |"
+    assert {subject for subject, _ in by_rule(source)} == {"G0007"}
+
+
+def test_each_actor_of_a_list_that_no_catalogue_knows_is_one():
+    source = f"| Technique | Actors |\n| {T} | Gale Raven, Reef Owl |"
+    assert {subject for subject, _ in by_rule(source)} == {"name:galeraven", "name:reefowl"}
+    assert by_rule(f"| Technique | Actors |\n| {T} | CVE-2024-1000, nsenter |") == {}
+
+
+@pytest.mark.parametrize("heading", ["Tools and references", "Malware reference"])
+def test_a_table_of_tools_is_no_list_of_sources(heading):
+    source = (
+        f"# Two crews\n\n## {APT28}\n\n### {heading}\n\n| Tool name | Type |\n| {BEACON} | RAT |"
+    )
+    assert by_rule(source) == {("G0007", "S0154"): "row-section"}
+    assert by_rule(source.replace(heading, "References")) == {}
+
+
+@pytest.mark.parametrize("words", ["This actor", "The group"])
+def test_a_definite_word_reaches_into_the_paragraph_before(words):
+    text = f"{APT28} is old.\n\n{words} used {T}."
+    assert uses(text) == {"G0007 T1102.001 reported"}
+    assert uses(text.replace(" is old.", f" and {APT29} are old.")) == set()
+    assert uses(text.replace("\n\n", "\n\n- An item.\n\n")) == set()
+    assert uses(text.replace(words, "They")) == set()
+
+
+def test_two_actors_in_the_paragraph_before_leave_it_to_the_report():
+    text = f"{APT28} met {APT29}.\n\nThe group used {T}."
+    assert uses(ONE + text, title="APT28 in one year") == {"G0007 T1102.001 reported"}
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        (f"- It reads a page ({T}).", True),
+        (f"The mail was long. It reads a page ({T}).", True),
+        (f"{BEACON} was found. It reads a page ({T}).", False),
+        (f"{APT29} was named. It reads a page ({T}).", False),
+    ],
+)
+def test_it_stands_for_what_the_place_is_about_where_nothing_else_is_named(text, made):
+    found = {"G0007 T1102.001 reported"} if made else set()
+    assert uses(ONE + text, title="APT28 in one year") & {"G0007 T1102.001 reported"} == found
+    assert uses(text) & {"G0007 T1102.001 reported"} == set()
+
+
+def test_a_tool_speaks_for_the_only_actor_who_is_said_to_use_it():
+    told = f"{APT28} used {BEACON}. {APT29} is old.\n\n{BEACON} then read a page ({T})."
+    assert ("G0007", "T1102.001") in by_rule(told)
+    assert by_rule(told)["G0007", "T1102.001"] == "via-software"
+    both = told.replace(" is old", f" used {BEACON}")
+    assert {s for s, target in by_rule(both) if target == "T1102.001"} == {"S0154"}
+    denied = told.replace(f"{APT28} used", f"{APT28} did not use")
+    assert {s for s, target in by_rule(denied) if target == "T1102.001"} == {"S0154"}

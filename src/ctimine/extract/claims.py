@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
 from ctimine.attack import Catalogue, fold
@@ -25,7 +25,7 @@ from ctimine.extract.rules import least_described, scores
 from ctimine.extract.service_names import services_in
 from ctimine.extract.shortforms import RULE as SHORT_FORM
 from ctimine.extract.stance import Judge
-from ctimine.model import UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
+from ctimine.model import EVIDENT, UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
 
 _SILENT: Final = frozenset({"layer", "index", "readme", "template"})
 _ASIDE: Final = frozenset({"reference", "recommended", "example"})
@@ -233,7 +233,9 @@ class _Finder:
         self.about.reserves = tuple(find_reserves(self.about))
         self.rows = Rows(self.about, catalogue, self._sentence)
         self._resolve_statements()
-        self.tools: set[tuple[str, str]] = set()  # (actor cluster, software key) stated as used
+        self.tools: dict[
+            tuple[str, str], Thing
+        ] = {}  # (actor cluster, software key) stated as used
         self.found: dict[tuple[object, ...], Claim] = {}
         self._sentences: dict[tuple[int, int], Sentence] = {}
 
@@ -314,7 +316,7 @@ class _Finder:
                     continue
                 for subject in self._owners(index, sentence, tool):
                     self._claim(subject, "uses", tool, start, end)
-                    self.tools.add((self.about.cluster(subject.thing), tool.key))
+                    self._own(subject, tool)
             for cve in cves:
                 if not _EXPLOITS.search(self.text[start:end]):
                     continue
@@ -326,7 +328,12 @@ class _Finder:
         for subject, relation, thing in find_attributions(self.about, index, start, end):
             self._claim(subject, relation, thing, start, end)
             if relation == "uses":
-                self.tools.add((self.about.cluster(subject.thing), thing.key))
+                self._own(subject, thing)
+
+    def _own(self, subject: Subject, tool: Thing) -> None:
+        """Remember that the report says of an actor that it uses a tool."""
+        if tool.stance in EVIDENT:
+            self.tools.setdefault((self.about.cluster(subject.thing), tool.key), subject.thing)
 
     def _subjects(self, index: int, sentence: Sentence, target: Thing) -> list[Subject]:
         weak = target.basis == "behaviour" or target.rule == SHORT_FORM
@@ -341,7 +348,9 @@ class _Finder:
                 result += self._resolve(index, sentence, agent)
             if result or any(agent.generic for agent in agents):
                 return result
-            if any(agent.thing is None for agent in agents):
+            if any(agent.thing is None for agent in agents) and not self._is_impersonal(
+                index, sentence, agents
+            ):
                 return []
         return self._without_agent(index, sentence, target)
 
@@ -357,11 +366,22 @@ class _Finder:
 
     def _by_software(self, index: int, tool: Thing, rule: str) -> list[Subject]:
         """A tool as subject speaks for itself, and for its owner where the report names one."""
-        result = [Subject(tool, rule)]
-        owner = self.about.subject_at(index)
-        if owner and (self.about.cluster(owner.thing), tool.key) in self.tools:
-            result.append(dataclasses.replace(owner, rule="via-software", via=tool.key))
-        return result
+        owner = self._owner(index, tool)
+        return [Subject(tool, rule), *([owner] if owner else [])]
+
+    def _owner(self, index: int, tool: Thing) -> Subject | None:
+        """Whose a tool is: of whom the place is about, where the report says that they use it.
+
+        Where it is about nobody, of the only actor of whom the report says so.
+        """
+        about = self.about.subject_at(index)
+        if about is not None:
+            stated = (self.about.cluster(about.thing), tool.key) in self.tools
+            return dataclasses.replace(about, rule="via-software", via=tool.key) if stated else None
+        owners = {cluster: one for (cluster, key), one in self.tools.items() if key == tool.key}
+        if len(owners) != 1 or self.judge.genre != "report":
+            return None
+        return Subject(next(iter(owners.values())), "via-software", via=tool.key)
 
     def _antecedent(self, index: int, sentence: Sentence, agent: Agent) -> Subject | None:
         """Whom *the group*, *they* or *it* stands for, where that is safe to say."""
@@ -371,16 +391,16 @@ class _Finder:
             if last is not None:
                 return Subject(last, "definite")
         passed = 0
-        earlier = [s for s in self.layout.sentences(index) if s[1] <= sentence.start][-4:]
-        for start, end in reversed(earlier):
+        pronoun = agent.words in {"it", "they"}
+        for start, end in self._earlier(index, sentence.start, across=not pronoun):
             previous = self._sentence(start, end)
             acting = [a.thing for a in previous.agents if a.thing is not None]
             named = self.about.actors_in(within(self.actors, start, end))
             if not named and not acting and _TELLS.match(previous.text):
                 continue  # who says it is not who does it
-            if agent.words in {"it", "they"} and acting and acting[0].kind == "software":
+            if pronoun and acting and acting[0].kind == "software":
                 return Subject(acting[0], "definite") if agent.words == "it" else None
-            if agent.words in {"it", "they"}:
+            if pronoun:
                 # only for who acted in the sentence before, not for whom it merely names
                 named = self.about.actors_in(t for t in acting if t.kind == "actor")
                 if not named:
@@ -397,11 +417,37 @@ class _Finder:
                 acting_clusters = self.about.actors_in(t for t in acting if t.kind == "actor")
                 if len(acting_clusters) == 1:
                     return Subject(next(iter(acting_clusters.values())), "definite")
+                if start < self.layout.blocks[index].start:
+                    break  # another paragraph: no more than the place itself says
                 return None
         if agent.words == "it":
             return None
         about = self.about.subject_at(index)
         return dataclasses.replace(about, rule="definite") if about else None
+
+    def _earlier(self, index: int, start: int, *, across: bool) -> Iterator[tuple[int, int]]:
+        """Up to four sentences of the block before an offset, nearest first.
+
+        Across paragraphs, too: of a paragraph also those of the paragraphs right before it.
+        """
+        left = 4
+        while left:
+            before = [span for span in self.layout.sentences(index) if span[1] <= start]
+            for span in before[: -left - 1 : -1]:
+                left -= 1
+                yield span
+            if not across or index == 0:
+                return
+            if {self.layout.blocks[at].kind for at in (index, index - 1)} != {"paragraph"}:
+                return
+            index -= 1
+
+    def _is_impersonal(self, index: int, sentence: Sentence, agents: Sequence[Agent]) -> bool:
+        """Whether *it* stands for nothing that its block names: for whatever the place is about."""
+        return all(agent.words == "it" for agent in agents) and all(
+            self._is_neutral(self._sentence(*span))
+            for span in self._earlier(index, sentence.start, across=False)
+        )
 
     def _is_neutral(self, sentence: Sentence) -> bool:
         """Whether nobody acts in a sentence and it names no actor or tool that words may mean."""
@@ -560,7 +606,7 @@ class _Finder:
                 if subject.thing.kind != "software":
                     plain = dataclasses.replace(subject, via="")
                     self._claim(plain, "uses", tool, row.start, row.end, row=row)
-                    self.tools.add((self.about.cluster(subject.thing), tool.key))
+                    self._own(subject, tool)
         for cve in within(self.cves, row.start, row.end):
             for subject in subjects:
                 if (

@@ -22,6 +22,11 @@ _CITATIONS = re.compile(
 _ROW_END = re.compile(r"\|(?=\s*\|)")
 _VISIBLE = re.compile(r"\S")
 _EMPTY_LINE = re.compile(r"\n\s*\n")
+_MARKED_LINE = re.compile(
+    r"^(?P<line>(?P<hashes>#{1,6})[ \t].*\S|(?P<bold>\*\*[^*\n.]{2,80}\*\*)|[*+-][ \t]+\S.*|"
+    r"\S.{1,150}(?=\n(?P<under>={3,}|-{3,})[ \t]*$))[ \t\xa0]*(?:\n[=-]{3,}[ \t]*)?$",
+    re.MULTILINE,
+)
 LONGEST_HEADING = 200
 """Characters; what is longer and set like a heading is a paragraph that a reader mistook."""
 _NUMBERED = re.compile(r"\W*\d{1,2}(?:\.\d{1,2})+\.?\s")
@@ -245,16 +250,36 @@ class Layout:
 
 
 def _paragraphs(text: str) -> tuple[Block, ...]:
-    blocks = []
+    """Blocks of a text without any: paragraphs, and the headings and items that marks show.
+
+    A heading is a line of Markdown's, one that is underlined, or one that is bold and nothing else.
+    """
+    blocks: list[Block] = []
     end = 0
     while begun := _VISIBLE.search(text, end):
         start = begun.start()
         gap = _EMPTY_LINE.search(text, start)
         end = gap.start() if gap else len(text)
-        words = text[start:end]
-        heading = re.match(r"(#{1,6})\s", words)
-        if heading and "\n" not in words:
-            blocks.append(Block("heading", start, end, level=len(heading.group(1))))
-        else:
-            blocks.append(Block("paragraph", start, end))
+        at = start
+        for mark in _MARKED_LINE.finditer(text, start, end):
+            _paragraph(text, at, mark.start(), blocks)
+            at = mark.end()
+            first, last = mark.span("line")
+            if mark["bold"] or mark["under"] or mark["hashes"]:
+                level = len(mark["hashes"] or "") or (6 if mark["bold"] else 2)
+                if mark["under"]:
+                    level = 1 if mark["under"].startswith("=") else 2
+                blocks.append(Block("heading", first, last, level=level))
+            else:
+                blocks.append(Block("list_item", first, last))
+        _paragraph(text, at, end, blocks)
     return tuple(blocks)
+
+
+def _paragraph(text: str, start: int, end: int, into: list[Block]) -> None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if end > start:
+        into.append(Block("paragraph", start, end))

@@ -53,6 +53,11 @@ _NOBODY: Final = re.compile(
 )
 
 
+_PART: Final = re.compile(r"[^,;/&]+")
+_MARKS: Final = " *_`\"'\t\n"
+_CVE: Final = re.compile(r"CVE-\d", re.IGNORECASE)
+
+
 class Rows:
     """Reads the rows of one report; ``sentence`` gives the agents of a passage."""
 
@@ -92,19 +97,14 @@ class Rows:
             ]
             if named:
                 # "APT28, Kinsing": what lists keep as software acts there, too
-                beside = {
-                    t.key: t
-                    for t in within(self.things, block.start, block.end)
-                    if t.kind == "software" and not mapping
-                }
+                beside = () if mapping else self._software_named_as_actors(column)
                 return [
                     *(Subject(thing, rule, via=via) for thing in named.values()),
-                    *(Subject(tool, rule) for tool in beside.values() if tool not in tools),
+                    *(Subject(tool, rule) for tool in beside if tool not in tools),
                 ]
             if campaigns:
                 return [Subject(campaigns[0], rule, via=via)]
-            raw = self._raw_actor(column)
-            return [Subject(raw, rule, via=via)] if raw else []
+            return [Subject(raw, rule, via=via) for raw in self._raw_actors(column)]
         if mapping:
             return []
         first = layout.blocks[row.cells[0]]
@@ -150,21 +150,47 @@ class Rows:
                         return agent.thing
         return None
 
-    def _raw_actor(self, cell: int) -> Thing | None:
-        """The actor that a cell of an actor column names although no list knows it."""
+    def _software_named_as_actors(self, cell: int) -> list[Thing]:
+        """Software that stands in a list of actors as one of them: a crew named after its tool."""
         block = self.layout.blocks[cell]
-        words = self.text[block.start : block.end].strip(" *_`\"'\t\n")
-        if not words or _NOBODY.match(words) or len(words.split()) > 5 or len(words) > 50:
-            return None
-        start = self.text.index(words, block.start)
-        concept = self.catalogue.get(words.strip())
-        if concept is not None and concept.kind in {"actor", "campaign", "software"}:
-            return Thing(start, start + len(words), concept.id, concept.name, concept.kind)
-        named = self.catalogue.named(words, "actor")
-        key = named[0].id if len(named) == 1 else UNSEEN + fold(words)
-        if key == UNSEEN or not re.search(r"[A-Z\d]", words):
-            return None
-        return Thing(start, start + len(words), key, words, "actor")
+        parts = {fold(part) for part, _ in self._parts(cell)}
+        found = {
+            thing.key: thing
+            for thing in within(self.things, block.start, block.end)
+            if thing.kind == "software" and fold(self.text[thing.start : thing.end]) in parts
+        }
+        return list(found.values())
+
+    def _parts(self, cell: int) -> list[tuple[str, int]]:
+        """What a list in a cell names, each with its place in the text."""
+        start = self.layout.blocks[cell].start
+        words = self.layout.words(cell)
+        if _NOBODY.match(words.strip(_MARKS)):
+            return []
+        found = []
+        for match in _PART.finditer(words):
+            part = match.group().strip(_MARKS)
+            if part:
+                found.append((part, start + match.start() + match.group().index(part)))
+        return found
+
+    def _raw_actors(self, cell: int) -> list[Thing]:
+        """The actors that a cell of an actor column names although no list knows them."""
+        found = []
+        for words, start in self._parts(cell):
+            if len(words.split()) > 5 or len(words) > 50 or _CVE.match(words):
+                continue
+            concept = self.catalogue.get(words)
+            if concept is not None and concept.kind in {"actor", "campaign", "software"}:
+                thing = Thing(start, start + len(words), concept.id, concept.name, concept.kind)
+            else:
+                named = self.catalogue.named(words, "actor")
+                key = named[0].id if len(named) == 1 else UNSEEN + fold(words)
+                if key == UNSEEN or not re.search(r"[A-Z\d]", words):
+                    continue
+                thing = Thing(start, start + len(words), key, words, "actor")
+            found.append(thing)
+        return found
 
     def raw_techniques(self, row: Row) -> list[Thing]:
         """The technique of a mapping row whose id no finder saw."""
