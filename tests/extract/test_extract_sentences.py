@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctimine.extract.passages import Layout
 from ctimine.extract.sentences import sentences
+from ctimine.model import Report
 
 
 def split(text: str) -> list[str]:
@@ -79,3 +81,25 @@ def test_hostile_runs_of_marks_stay_linear():
     for text in ("." * 200_000, ".[1]" * 50_000, "([" * 100_000, ". " * 100_000):
         sentences(text)
     assert time.process_time() - began < 2.0
+
+
+def test_a_bare_text_shows_its_headings_and_items():
+    text = (
+        "A title\nMay 2024\n### Crews\n**Gale Raven** \nIt is old.\nIt acts.\n* one\n- two\n"
+        "Tools\n-----\nA **bold** word.\n\n## Alone\n\n2024-05-01 - a day\n---\nEnd."
+    )
+    blocks = Layout(Report("r", "s", "i", text)).blocks
+    found = [(b.kind, b.level, text[b.start : b.end]) for b in blocks]
+    assert found == [
+        ("paragraph", 0, "A title\nMay 2024"),
+        ("heading", 3, "### Crews"),
+        ("heading", 6, "**Gale Raven**"),
+        ("paragraph", 0, "It is old.\nIt acts."),
+        ("list_item", 0, "* one"),
+        ("list_item", 0, "- two"),
+        ("heading", 2, "Tools"),
+        ("paragraph", 0, "A **bold** word."),
+        ("heading", 2, "## Alone"),
+        ("heading", 2, "2024-05-01 - a day"),
+        ("paragraph", 0, "End."),
+    ]
