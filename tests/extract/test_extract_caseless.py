@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctimine.errors import ExtractError
-from ctimine.extract import actors, agents, aliases, services
+from ctimine.extract import actors, agents, aliases
 from ctimine.extract.caseless import can_be_caseless, caseless, folded
 from ctimine.extract.gate import required_words
 from ctimine.extract.stance import rules
 
 SOURCES = [
-    *(cue.pattern.pattern for cue in rules().cues if cue.small),
-    *(aliases._KNOWN_AS.pattern, aliases._NAMING.pattern, services._ADVICE.pattern),
+    *(c.pattern.pattern for c in rules().cues if can_be_caseless(c.pattern.pattern)),
+    *(aliases._KNOWN_AS.pattern, aliases._NAMING.pattern),
     *(actors._ACTOR_BEFORE.pattern, actors._SOFTWARE_BEFORE.pattern),
     *(agents._DONE_BY.pattern, agents._VOID.pattern, agents._LINKED.pattern, agents._OF.pattern),
-    *(agents._DEFINITE.pattern, agents._GENERIC.pattern, services._ACTING.pattern),
+    *(agents._DEFINITE.pattern, agents._GENERIC.pattern),
     *(r"\bAPT\d+ [A-F]", r"(?P<name>x)(?P=name)\W\S"),
 ]
 WORDS = sorted({word for source in SOURCES for word in required_words(re.compile(source))})

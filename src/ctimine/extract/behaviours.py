@@ -683,14 +683,19 @@ def silence(report: Report) -> str:
         return f"language {report.language}: no model of described behaviour"
     if language not in {"", "und"}:
         return ""
-    words = _WORD.findall(report.text[:_SAMPLE].lower())
-    if len(words) >= 20 and sum(word in _ENGLISH for word in words) < 0.03 * len(words):
+    if _unlike_english(report.text[:_SAMPLE]):
         return "language unlike English: no model of described behaviour"
-    if len(words) < 20 and not report.text[:_SAMPLE].isascii():
-        letters = [c for c in report.text[:_SAMPLE] if c.isalpha()]
-        if sum(c.isascii() for c in letters) < 0.7 * len(letters):
-            return "language unlike English: no model of described behaviour"
     return ""
+
+
+@functools.lru_cache(maxsize=4)
+def _unlike_english(sample: str) -> bool:
+    """Whether a text is hardly English; remembered, as each step asks anew."""
+    words = _WORD.findall(sample.lower())
+    if len(words) >= 20:
+        return sum(map(_ENGLISH.__contains__, words)) < 0.03 * len(words)
+    letters = [c for c in sample if c.isalpha()]
+    return sum(map(str.isascii, letters)) < 0.7 * len(letters)
 
 
 def find_behaviours(

@@ -7,6 +7,7 @@ letters are made small once, and a pattern in small letters that minds the case,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from ctimine.errors import ExtractError
@@ -52,6 +53,29 @@ def caseless(pattern: str) -> re.Pattern[str]:
         raise ExtractError("a pattern that minds the case", subject=pattern[:40])
     small = (piece.lower() if len(piece) == 1 else piece for piece in _PIECE.findall(pattern))
     return re.compile("".join(small))
+
+
+class AnyCase:
+    """A pattern that ignores case, in small letters where it can be, to be asked with both texts.
+
+    >>> rain, tor = AnyCase(re.compile("rain", re.I)), AnyCase(re.compile("a (?-i:Tor)", re.I))
+    >>> text = "RAIN by A Tor"
+    >>> rain.search(text, folded(text)).span(), tor.search(text, folded(text)).span()
+    ((0, 4), (8, 13))
+    """
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        """Reads the pattern."""
+        self.pattern = pattern
+        self._small = caseless(pattern.pattern) if can_be_caseless(pattern.pattern) else None
+
+    def search(self, text: str, small: str) -> re.Match[str] | None:
+        """The first match; ``small`` is the folded text. Only its offsets are those of the text."""
+        return self._small.search(small) if self._small else self.pattern.search(text)
+
+    def finditer(self, text: str, small: str) -> Iterator[re.Match[str]]:
+        """All matches, likewise."""
+        return self._small.finditer(small) if self._small else self.pattern.finditer(text)
 
 
 def can_be_caseless(pattern: str) -> bool:

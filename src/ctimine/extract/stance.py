@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import ahocorasick_rs
 
 from ctimine.errors import ExtractError
-from ctimine.extract.caseless import can_be_caseless, caseless, folded
+from ctimine.extract.caseless import AnyCase, folded
 from ctimine.extract.gate import Gate, Scan
 from ctimine.extract.languages import other_language
 from ctimine.extract.legends import Legends
@@ -100,8 +100,7 @@ class Cue:
     stance: Stance
     reach: Literal["after", "before", "both"]
     pattern: re.Pattern[str]
-    small: re.Pattern[str] | None
-    """The pattern for folded texts, None where it minds the case somewhere."""
+    quick: AnyCase
     until: re.Pattern[str]
     kinds: frozenset[str]
     example: str
@@ -182,7 +181,7 @@ def rules() -> Rules:
                 row["stance"],
                 row["reach"],
                 pattern,
-                caseless(pattern.pattern) if can_be_caseless(pattern.pattern) else None,
+                AnyCase(pattern),
                 _compile(until, row["name"]),
                 frozenset(row.get("kinds", ())),
                 row["example"],
@@ -452,7 +451,10 @@ class Judge:
                 if picture.start() <= mention.start and mention.end <= picture.end():
                     return True
         word_start = max(line_start, text.rfind(" ", line_start, mention.start) + 1)
-        for url in _URL.finditer(text, word_start, min(len(text), mention.end + 200)):
+        head = text[word_start : mention.start + 9]  # up to the marks of an address
+        marked = "://" in head or "www." in head.lower()
+        end = min(len(text), mention.end + 200)
+        for url in _URL.finditer(text, word_start, end) if marked else ():
             if url.start() <= mention.start < url.end():
                 return True
             if url.start() > mention.start:
@@ -486,9 +488,7 @@ class Judge:
             self._by_sentence[key] = [
                 (cue, start + match.start(), start + match.end())
                 for cue in map(cues.__getitem__, rules().gate.open(small))
-                for match in (
-                    cue.small.finditer(small) if cue.small else cue.pattern.finditer(text)
-                )
+                for match in cue.quick.finditer(text, small)
             ]
         return self._by_sentence[key]
 
@@ -692,7 +692,11 @@ def set_stance(
     if not mentions:
         return ()
     judge = judge or Judge(report, mentions)
-    return tuple(dataclasses.replace(m, stance=judge.judge(m)[0]) for m in mentions)
+    stances = (judge.judge(mention)[0] for mention in mentions)
+    return tuple(
+        mention if mention.stance == stance else dataclasses.replace(mention, stance=stance)
+        for mention, stance in zip(mentions, stances, strict=True)
+    )
 
 
 def explain_stance(report: Report, mentions: Sequence[Mention]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ctimine.errors import ExtractError
 from ctimine.extract.behaviours import silence
+from ctimine.extract.caseless import AnyCase
 from ctimine.extract.gate import Gate
 from ctimine.extract.passages import Layout
 from ctimine.extract.sentences import TECHNIQUE_ID
@@ -86,6 +87,14 @@ def _gate() -> Gate:
     )
 
 
+@functools.cache
+def _quick() -> list[tuple[str, AnyCase, AnyCase | None]]:
+    return [
+        (rule.technique, AnyCase(rule.pattern), AnyCase(rule.but) if rule.but else None)
+        for rule in told_rules()
+    ]
+
+
 def find_told(report: Report, layout: Layout | None = None) -> tuple[Mention, ...]:
     """Mentions of techniques that sentences tell in plain words, over those words, by offset.
 
@@ -99,27 +108,32 @@ def find_told(report: Report, layout: Layout | None = None) -> tuple[Mention, ..
     if silence(report):
         return ()
     found: list[Mention] = []
-    rules, gate = told_rules(), _gate()
-    for start, end in _sentences(layout or Layout(report)):
-        sentence = report.text[start:end]
+    layout = layout or Layout(report)
+    rules, openings = _quick(), _gate().over(report.text)
+    for start, end in _sentences(layout):
+        opened = openings.open(start, end)
+        if not opened:
+            continue
+        sentence, small = report.text[start:end], layout.folded[start:end]
         matches: dict[str, re.Match[str]] = {}
-        for rule in map(rules.__getitem__, gate.open(sentence)):
-            if rule.technique in matches:
+        for technique, pattern, but in map(rules.__getitem__, opened):
+            if technique in matches:
                 continue
-            match = rule.pattern.search(sentence)
-            if match and not (rule.but and rule.but.search(sentence)):
-                matches[rule.technique] = match
+            match = pattern.search(sentence, small)
+            if match and not (but and but.search(sentence, small)):
+                matches[technique] = match
         if matches and _is_prose(sentence):
             found += (_mention(report, start, *item) for item in matches.items())
     return tuple(sorted(found, key=lambda m: (m.start, m.end, m.concept)))
 
 
 def _mention(report: Report, at: int, technique: str, match: re.Match[str]) -> Mention:
+    start, end = at + match.start(), at + match.end()
     return Mention(
         report=report.id,
-        start=at + match.start(),
-        end=at + match.end(),
-        quote=match.group(),
+        start=start,
+        end=end,
+        quote=report.text[start:end],
         kind="technique",
         concept=technique,
         basis="behaviour",
