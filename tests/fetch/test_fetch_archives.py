@@ -203,3 +203,7 @@ def test_an_interface_that_lies_is_an_error_of_ours(internet, fetching, answer):
 
 def test_there_are_at_least_50_cases():
     assert 3 * len(NAMES) + len(LINKS) + len(BROKEN) >= 50
+
+
+def test_a_path_with_half_a_character_is_unsafe_and_has_no_address():
+    assert path_reason("reports/a\ud800.md") == "unsafe path"

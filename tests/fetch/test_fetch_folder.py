@@ -8,6 +8,8 @@ import os
 import shutil
 import stat
 import subprocess
+import time
+import tracemalloc
 import warnings
 import zipfile
 
@@ -128,6 +130,26 @@ def test_gitignore_is_honoured_and_deeper_files_have_the_last_word(tmp_path):
     found = fetch(tmp_path)
     assert set(documents(found)) == {"keep/c.tmp.md"}
     assert reasons(found)["drafts/"] == reasons(found)["b.tmp.md"] == "gitignore"
+
+
+def test_thousands_of_gitignore_files_cost_neither_memory_nor_time(tmp_path):
+    rules = "".join(f"draft{n}*.md\n" for n in range(100))
+    inside = {f"t/{n}/{name}": body for n in range(800) for name, body in ((".gitignore", rules),)}
+    fill(tmp_path, {**inside, "t/799/draft1.md": "x", "t/799/a.md": "x"})
+    start = time.process_time()
+    assert set(documents(fetch(tmp_path))) == {"t/799/a.md"}
+    assert time.process_time() - start < 5
+
+    archive = pack(
+        tmp_path / "a.zip",
+        [(f"{n}/.gitignore", b" " * (1 << 20)) for n in range(150)] + [("a.md", "x")],
+    )
+    tracemalloc.start()
+    try:
+        assert set(documents(fetch(archive))) == {"a.md"}
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

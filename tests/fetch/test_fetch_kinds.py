@@ -441,6 +441,38 @@ def test_a_taxii_report_comes_with_its_objects_and_only_once(internet, fetching,
         assert list(fetching(archive).fetch(source)) == []
 
 
+def test_a_taxii_report_that_changed_comes_with_what_came_before(internet, fetching, tmp_path):
+    actor, technique = f"intrusion-set--{IDS[0]}", f"attack-pattern--{IDS[1]}"
+    report = {
+        "type": "report",
+        "id": f"report--{IDS[2]}",
+        "name": "R",
+        "published": "2024-03-05T00:00:00Z",
+        "object_refs": [actor, technique],
+    }
+    others = [
+        {"type": "intrusion-set", "id": actor, "name": "Silver Raven"},
+        {"type": "attack-pattern", "id": technique, "name": "Phishing"},
+    ]
+    taxii(internet, [report, *others])
+    source = Source("t", kind="taxii", url="https://taxii.example/taxii2/")
+    kind = {"Content-Type": "application/taxii+json;version=2.1"}
+    objects = ROOT + "collections/c/objects/"
+    with Archive(tmp_path / "a") as archive:
+        assert len(list(fetching(archive).fetch(source))) == 1
+        internet.at(
+            objects + "?added_after=2024-03-05T00%3A00%3A00.000000Z",
+            Reply(json.dumps({"objects": [{**report, "name": "R2"}]}).encode(), headers=kind),
+        )
+        internet.at(
+            f"{objects}?match%5Bid%5D={technique},{actor}",
+            Reply(json.dumps({"objects": others}).encode(), headers=kind),
+        )
+        (found,) = fetching(archive).fetch(source)
+        names = [row.get("name") for row in json.loads(found.body)["objects"]]
+        assert names == ["R2", "Silver Raven", "Phishing"]
+
+
 def test_taxii_credentials_come_from_the_environment_and_go_to_the_server_alone(
     internet, fetching, monkeypatch
 ):

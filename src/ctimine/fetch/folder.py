@@ -22,6 +22,8 @@ from ctimine.fetch.checkout import Checkout
 from ctimine.fetch.rules import (
     MANIFEST,
     MAX_BYTES,
+    MAX_IGNORE,
+    MAX_IGNORES,
     Ignored,
     body_reason,
     file_reason,
@@ -135,8 +137,9 @@ class _Folder:
                 yield Outcome(item + "/", "failed", "unreadable", _why(error))
                 continue
             if any(entry.name == ".gitignore" for entry in entries):
-                rules = _body(path / ".gitignore", 1 << 20).decode("utf-8", "replace")
-                self.ignores.append((item, rules))
+                rules = _body(path / ".gitignore", MAX_IGNORE).decode("utf-8", "replace")
+                above = [own for own in self.ignores if not own[0] or item.startswith(own[0] + "/")]
+                self.ignores = [*above, (item, rules)]
                 self.ignored = ignored_by(self.ignores)
             for entry in entries:
                 inside = f"{item}/{_readable(entry.name)}" if item else _readable(entry.name)
@@ -344,13 +347,13 @@ class _Members:
         files = {name: member for name, _, member in reversed(named)}
         root = _common_root(files)
         manifest = self._manifest(files.get(root + MANIFEST))
-        ignored = ignored_by(
-            [
-                (name.rpartition("/")[0], self._text(member))
-                for name, member in files.items()
-                if name.rpartition("/")[2] == ".gitignore" and not _unsafe(member, name)
-            ]
-        )
+        ignores = [
+            (name.rpartition("/")[0], member)
+            for name, member in files.items()
+            if name.rpartition("/")[2] == ".gitignore" and not _unsafe(member, name)
+        ]
+        ignores.sort(key=lambda own: (own[0].count("/") + bool(own[0]), own[0]))
+        ignored = ignored_by([(at, self._text(member)) for at, member in ignores[:MAX_IGNORES]])
         seen: set[str] = set()
         folders: dict[str, str] = {"": ""}
         for name, _, member in named:
@@ -398,8 +401,10 @@ class _Members:
         return _Manifest() if isinstance(body, Outcome) else _Manifest.load(body)
 
     def _text(self, member: zipfile.ZipInfo) -> str:
+        if member.file_size > MAX_IGNORE:
+            return ""
         body = self._read(".gitignore", member)
-        return "" if isinstance(body, Outcome) else body[: 1 << 20].decode("utf-8", "replace")
+        return "" if isinstance(body, Outcome) else body.decode("utf-8", "replace")
 
     def _read(self, name: str, member: zipfile.ZipInfo) -> bytes | Outcome:
         """The member's bytes, unpacked in steps and never beyond what is allowed."""

@@ -99,7 +99,7 @@ class GitHub(Repository):
 
     def address(self, path: str) -> str:
         """Where a person finds a file."""
-        branch = self.branch or "HEAD"
+        branch = quote(self.branch or "HEAD")
         return f"https://github.com/{self.owner}/{self.name}/blob/{branch}/{quote(path)}"
 
 

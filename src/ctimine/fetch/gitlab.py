@@ -72,7 +72,7 @@ class GitLab(Repository):
 
     def address(self, path: str) -> str:
         """Where a person finds a file."""
-        return f"{self.server}/{self.project}/-/blob/{self.branch or 'HEAD'}/{quote(path)}"
+        return f"{self.server}/{self.project}/-/blob/{quote(self.branch or 'HEAD')}/{quote(path)}"
 
 
 def server_and_project(url: str) -> tuple[str, str]:

@@ -218,7 +218,7 @@ def path_reason(path: str, mode: str = "") -> str:
         not path
         or len(path) > 1000
         or "\\" in path
-        or re.search(r"[\x00-\x1f\x7f]", path)
+        or re.search("[\x00-\x1f\x7f\ud800-\udfff]", path)
         or re.match(r"[A-Za-z]:", path)
         or any(name in {"", ".", ".."} for name in names)
     ):

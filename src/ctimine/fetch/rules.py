@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
@@ -19,7 +20,10 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 MANIFEST: Final = "manifest.json"
 MAX_RULES: Final = 2000
 MAX_RULE: Final = 300
-"""Lines of one ``.gitignore``, and characters of one line, that are looked at."""
+MAX_IGNORE: Final = 256 * 1024
+"""Lines of one ``.gitignore``, characters of one line, and bytes of it, that are looked at."""
+MAX_IGNORES: Final = 200
+"""Files of that name that are looked at in one folder or archive, the outermost first."""
 
 Ignored = Callable[[str, bool], bool]
 """Whether ``.gitignore`` leaves out a path (POSIX, relative to the root; whether a folder)."""
@@ -126,18 +130,14 @@ def ignored_by(files: Sequence[tuple[str, str]]) -> Ignored:
     >>> ignored("drafts", True), ignored("a/b.tmp.md", False), ignored("keep/x.tmp.md", False)
     (True, True, False)
     """
-    rules = [
-        (folder + "/" if folder else "", rule)
-        for folder, text in sorted(files, key=lambda pair: pair[0].count("/") + bool(pair[0]))
-        for rule in map(_rule, text.splitlines()[:MAX_RULES])
-        if rule is not None
-    ]
+    outermost = sorted(files, key=lambda pair: pair[0].count("/") + bool(pair[0]))
+    rules = {folder: _rules(text) for folder, text in outermost[:MAX_IGNORES]}
 
     def ignored(path: str, folder: bool) -> bool:
-        for prefix, rule in reversed(rules):
-            if (folder or not rule.folders_only) and path.startswith(prefix):
-                names = path[len(prefix) :].split("/")
-                if _matches(rule.steps, names):
+        names = path.split("/")
+        for depth in range(len(names) - 1, -1, -1):  # the deepest file has the last word
+            for rule in reversed(rules.get("/".join(names[:depth]), ())):
+                if (folder or not rule.folders_only) and _matches(rule.steps, names[depth:]):
                     return not rule.keeps
         return False
 
@@ -149,6 +149,12 @@ class _Rule:
     steps: tuple[re.Pattern[str] | None, ...]  # None stands for "**": any number of folders
     keeps: bool
     folders_only: bool
+
+
+@functools.lru_cache(maxsize=256)
+def _rules(text: str) -> tuple[_Rule, ...]:
+    lines = text[:MAX_IGNORE].splitlines()[:MAX_RULES]
+    return tuple(rule for rule in map(_rule, lines) if rule is not None)
 
 
 def _rule(line: str) -> _Rule | None:

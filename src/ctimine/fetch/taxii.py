@@ -3,8 +3,8 @@
 The address is a collection's (``…/collections/ID/``), an API root's or a server's; for the last two
 every readable collection is asked. What came is remembered by the server's own "added" time
 (``added_after``), which is what the protocol has for it. A report becomes a STIX bundle of its own:
-the report and the objects that it refers to. Objects that no report refers to come in one bundle
-for each answer.
+the report and the objects that it refers to, those that came in an earlier run included. Objects
+that no report refers to come in one bundle for each answer.
 
 Options: ``user_env`` and ``password_env``, ``token_env`` or ``key_env`` with ``key_header`` name
 environment variables; ``allow_private`` for a server inside; ``max_objects`` (200,000).
@@ -17,7 +17,7 @@ import re
 from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
 
-from ctimine.errors import BrokenSource, FetchError
+from ctimine.errors import BadAnswer, BrokenSource, FetchError
 from ctimine.fetch.client import Page
 from ctimine.fetch.visit import Visit, mark_of, now
 from ctimine.model import Fact, Snapshot, stable_id
@@ -25,6 +25,8 @@ from ctimine.model import Fact, Snapshot, stable_id
 ACCEPT: Final = "application/taxii+json;version=2.1"
 MAX_OBJECTS: Final = 200_000
 MAX_PAGES: Final = 10_000
+ASKED_AT_ONCE: Final = 25
+"""Objects asked for by id in one address."""
 _STIX: Final = "application/stix+json;version=2.1"
 _ID: Final = re.compile(
     r"[a-z0-9-]{1,60}--[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -104,19 +106,46 @@ async def _collection(visit: Visit, url: str) -> None:
         if not value.get("more") or not isinstance(token, str) or token == following:
             break
         following = token
+    if since:
+        await _add_earlier(visit, url, objects)
     await _bundles(visit, url, objects)
     if visit.complete and latest != since:
         visit.note({cursor: latest})
 
 
+async def _add_earlier(visit: Visit, url: str, objects: dict[str, dict[str, Any]]) -> None:
+    """Ask for what the new reports refer to and what is not new itself (TAXII 2.1, §3.4)."""
+    wanted = {ref for one in objects.values() if _holds(one) for ref in _references(one)}
+    missing = sorted(ref for ref in wanted - objects.keys() if _ID.fullmatch(ref))
+    for at in range(0, len(missing), ASKED_AT_ONCE):
+        names = ",".join(missing[at : at + ASKED_AT_ONCE])
+        try:
+            page = await _page(visit, f"{url}objects/?match%5Bid%5D={names}")
+        except BadAnswer as error:
+            visit.skip(url, "earlier objects are not served", str(error))
+            return
+        rows = page.json_object().get("objects", []) if page.body else []
+        for row in rows if isinstance(rows, list) else []:
+            if isinstance(row, dict) and row.get("id") in missing:
+                objects[row["id"]] = row
+
+
+def _holds(one: dict[str, Any]) -> bool:
+    return one.get("type") in {"report", "grouping", "note"}
+
+
+def _references(one: dict[str, Any]) -> list[str]:
+    """What a report refers to, in its order, and who made it."""
+    refs = one.get("object_refs")
+    named = [*(refs if isinstance(refs, list) else []), one.get("created_by_ref")]
+    return list(dict.fromkeys(ref for ref in named if isinstance(ref, str)))
+
+
 async def _bundles(visit: Visit, url: str, objects: dict[str, dict[str, Any]]) -> None:
     used: set[str] = set()
-    containers = [o for o in objects.values() if o.get("type") in {"report", "grouping", "note"}]
+    containers = [o for o in objects.values() if _holds(o)]
     for report in sorted(containers, key=lambda o: str(o["id"])):
-        wanted = [ref for ref in report.get("object_refs") or [] if isinstance(ref, str)]
-        maker = report.get("created_by_ref")
-        names = dict.fromkeys([*wanted, *([maker] if isinstance(maker, str) else [])])
-        inside = [objects[name] for name in names if name in objects]
+        inside = [objects[name] for name in _references(report) if name in objects]
         used.update([str(report["id"]), *(str(o["id"]) for o in inside)])
         await _give(visit, url, str(report["id"]), [report, *inside])
     rest = [o for name, o in sorted(objects.items()) if name not in used]
