@@ -772,3 +772,52 @@ def test_a_tool_speaks_for_the_only_actor_who_is_said_to_use_it():
     assert {s for s, target in by_rule(both) if target == "T1102.001"} == {"S0154"}
     denied = told.replace(f"{APT28} used", f"{APT28} did not use")
     assert {s for s, target in by_rule(denied) if target == "T1102.001"} == {"S0154"}
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "October 2023 (pre-brand context)",
+        "The predecessor",
+        "Lineage",
+        "Former personas",
+        "Before the rebranding",
+    ],
+)
+def test_what_was_done_under_another_brand_is_not_the_reports_own_actors(heading):
+    source = ONE + f"\n\n## {heading}\n\n### Deeds\n\n- Scripts ({T2})\n\nA page was read ({T})."
+    assert uses(source, title="APT28 in one year") == set()
+    source = source.replace(heading, "Malware lineage")
+    assert uses(source, title="APT28 in one year") == {
+        "G0007 T1059.001 reported",
+        "G0007 T1102.001 reported",
+    }
+
+
+def test_the_name_of_a_parent_gives_way_to_words_that_tell_of_its_sub():
+    parent, sub = "[[n:T1566|phishing]]", "[[b:T1566.001|mails with a document]]"
+    assert uses(f"{APT29} used {parent} by {sub}.") == {"G0016 T1566.001 reported"}
+    assert uses(f"{APT29} used {parent}.") == {"G0016 T1566 reported"}
+    exact = "[[n:T1566.002|Spearphishing Link]]"
+    assert uses(f"{APT29} used {exact} by {sub}.") == {"G0016 T1566.002 reported"}
+    assert uses(f"{APT29} used {parent} ([[t:T1566.002]]) by {sub}.") == {
+        "G0016 T1566.002 reported"
+    }
+
+
+@pytest.mark.parametrize(
+    ("sentence", "made"),
+    [
+        (f"After {BEACON} has been executed, a page is read ({T}).", False),
+        (f"{BEACON} has been executing {T}.", True),
+        (f"{BEACON} has been observed reading a page ({T}).", True),
+    ],
+)
+def test_what_has_been_done_to_a_tool_is_not_done_by_it(sentence, made):
+    assert bool(uses(sentence)) == made
+
+
+def test_who_attempts_something_is_who_does_it():
+    text = f"After {APT29} used {BEACON}, actors have been observed attempting {T}."
+    assert "G0016 T1102.001 reported" not in uses(text)
+    assert uses(f"{APT29} is attempting {T}.") == {"G0016 T1102.001 reported"}

@@ -18,6 +18,10 @@ from ctimine.model import Report
 _OTHERS_HEADING: Final = re.compile(
     r"\b(?:other (?:groups?|actors?|clusters?)|similar (?:groups?|actors?|tools)|cross-group|"
     r"comparison|compared|related (?:groups?|actors?|clusters?)|landscape|ecosystem|"
+    r"pre-?brand\w*|predecessors?|ancest(?:ry|ors?)|antecedents?|"
+    r"(?<!malware )(?<!code )(?<!tool )(?<!family )(?<!wiper )lineage|"
+    r"(?:earlier|previous|former|prior) (?:brands?|personas?|groups?|actors?)|"
+    r"before (?:the )?(?:re)?brand\w*|"
     r"not (?:confirmed|attributed)|(?:overlap|correlation)s?\b.*\b(?:clusters?|groups?|actors?))\b",
     re.IGNORECASE,
 )

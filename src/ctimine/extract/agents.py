@@ -39,6 +39,7 @@ _FORMS: Final = frozenset(
     {form for verb in _WORDS["verbs"].split() for form in _inflected(verb)}
     | set(_WORDS["irregular"].split())
 )
+_BEING: Final = frozenset({"is", "are", "was", "were", "been", "being"})
 _LINKING: Final = frozenset(_WORDS["between"].split())
 _FILLER: Final = frozenset(_WORDS["after_names"].split())
 
@@ -302,7 +303,7 @@ class Sentence:
                 if number == 0:
                     return False
                 continue
-            if bare in {"is", "are", "was", "were"}:
+            if bare in _BEING:
                 last = bare
                 continue
             if bare in _LINKING:
@@ -311,7 +312,7 @@ class Sentence:
                 continue
             if bare in _FORMS:
                 # "was targeted", "were breached": done to it, not by it
-                return not (last in {"is", "are", "was", "were"} and bare.endswith("ed"))
+                return not (last in _BEING and bare.endswith("ed"))
             if bare in {"for", "as"} and last == "known":
                 return True
             if bare in _FILLER or (bare.endswith("ly") and len(bare) > 4):

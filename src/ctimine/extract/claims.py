@@ -872,9 +872,16 @@ def _distinct_targets(targets: Sequence[Thing]) -> list[Thing]:
         best.setdefault(target.key, target)
     written = {t.key for t in best.values() if t.basis == "id"}
     parents = {key.partition(".")[0] for key in written}
+    # The name of a parent says less than words beside it that tell of one of its subs.
+    described = {
+        t.key.partition(".")[0] for t in best.values() if "." in t.key and t.basis == "behaviour"
+    }
+    vague = {t.key for t in best.values() if t.basis == "name" and t.key in described}
     # What the author wrote down settles the family: a described sibling would contradict it.
     families = parents | {
-        t.key.partition(".")[0] for t in best.values() if t.basis in {"id", "name"}
+        t.key.partition(".")[0]
+        for t in best.values()
+        if t.basis in {"id", "name"} and t.key not in vague
     }
     return sorted(
         (
@@ -883,6 +890,7 @@ def _distinct_targets(targets: Sequence[Thing]) -> list[Thing]:
             if t.basis == "id"
             or (
                 not (t.key in parents or t.key.partition(".")[0] in written)
+                and t.key not in vague
                 and not (t.basis == "behaviour" and t.key.partition(".")[0] in families)
             )
         ),
