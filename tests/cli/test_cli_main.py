@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import ctimine as package
+
 
 def ctimine(*arguments, cwd):
     return subprocess.run(
@@ -92,6 +94,13 @@ def test_names_with_brackets_are_printed_as_they_are(report, tmp_path):
     assert done.returncode == 3, done.stderr
     assert "x[bold].pdf" in done.stdout
     assert "Written to o[red]: bundle.json" in done.stdout
+
+
+def test_the_version_is_told(tmp_path):
+    done = ctimine("--version", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"ctimine {package.__version__}, ATT&CK ")
+    assert {"18.1", "19"} <= set(done.stdout.split("ATT&CK ")[1].strip().split(", "))
 
 
 def test_a_wrong_option_is_wrong_usage(tmp_path):

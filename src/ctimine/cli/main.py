@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="ctimine",
-    help="Who uses which ATT&CK technique, who says so, in which sentence, how sure.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,6 +46,31 @@ SOME_FAILED = 3
 """Exit code of a run that wrote its answer although some documents could not be read."""
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import ctimine
+        from ctimine.attack import available_versions
+
+        typer.echo(f"ctimine {ctimine.__version__}, ATT&CK {', '.join(available_versions())}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and the ATT&CK releases at hand.",
+        ),
+    ] = False,
+) -> None:
+    """Who uses which ATT&CK technique, who says so, in which sentence, how sure."""
+
+
 @app.command("mine")
 def mine_command(
     paths: Annotated[
@@ -59,7 +83,10 @@ def mine_command(
     *,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     technique: Annotated[
-        str, typer.Option(help="Print and export this technique and its sub-techniques only.")
+        str,
+        typer.Option(
+            help="Print and export this technique (such as T1102) and its sub-techniques only."
+        ),
     ] = "",
     services: Annotated[
         bool, typer.Option("--services", help="Print who uses which web service for what.")
@@ -90,8 +117,11 @@ def mine_command(
 ) -> None:
     """Mine reports; write bundle.json, *.jsonl, claims.csv, layer.json, summary.md, answer.html.
 
-    Exit codes: 0 all documents read, 1 an error ended the run, 2 wrong usage, 3 results written
-    but some documents could not be read.
+    Exit codes:
+    0 all documents read,
+    1 an error ended the run,
+    2 wrong usage,
+    3 results written, but some documents could not be read (each is named).
     """
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
@@ -174,8 +204,11 @@ def fetch_command(
 ) -> None:
     """Fetch what is new or changed into an archive; `ctimine mine --archive` then mines it.
 
-    Exit codes: 0 all reached, 1 an error ended the run, 2 wrong usage, 3 some sources or documents
-    could not be had (each is named).
+    Exit codes:
+    0 all reached,
+    1 an error ended the run,
+    2 wrong usage,
+    3 some sources or documents could not be had (each is named).
     """
     from ctimine.archive import Archive
     from ctimine.fetch import Fetcher
