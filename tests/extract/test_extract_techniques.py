@@ -174,3 +174,16 @@ def test_a_short_form_in_the_title_of_another_page_is_no_mention():
     )
     for text in titles:
         assert [m for m in found(text) if m.rule == "short-form"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The tool reached the substation and caused Loss of Protection.", ["T0837"]),
+        ("The tool reached the substation and caused loss of protection.", []),
+        ("The tool reached the office and caused Loss of Protection.", []),
+    ],
+)
+def test_a_technique_of_plants_is_named_where_the_words_are_about_one(text, found):
+    report = Report("r", "s", "i", text)
+    assert [m.concept for m in find_techniques(report, load_attack())] == found

@@ -57,6 +57,11 @@ _MORE_USED: Final = re.compile(
 )
 _PREPARING: Final = frozenset({"reconnaissance", "resource-development"})
 _MOBILE: Final = re.compile(r"\b(?:Android|iOS|iPhone|APK|mobile malware|smishing)\b")
+_PLANT: Final = re.compile(
+    r"\b(?:ICS|SCADA|PLCs?|RTUs?|HMIs?|OT|Modbus|substations?|protective relays?|turbines?|"
+    r"IEC 6\d{4}|OPC|circuit breakers?|industrial (?:control|protocols?))\b"
+)
+"""Words about a plant that stand near the name of what is done to it."""
 _ICS: Final = re.compile(r"\b(?:ICS|SCADA|PLCs?|HMI|Modbus|OT network|industrial control)\b")
 
 
@@ -152,13 +157,24 @@ class _Reader:
         if row and len(in_row) == 1 and not never and self._whole_cell(name):
             self.flagged.add(in_row[0])
             return
-        if not name.whole and not any(
-            self._domain_of_report() in self.catalogue[concept].domains for concept in name.concepts
+        if (
+            not name.whole
+            and not any(
+                self._domain_of_report() in self.catalogue[concept].domains
+                for concept in name.concepts
+            )
+            and not (capital and self._in_a_plant(name))
         ):
             return  # names of plants and phones are plain words elsewhere
         rule, score = self._rule(name, never=never, capital=capital, strict=bool(in_row))
         if rule:
             yield from self._mention(name, rule, score)
+
+    def _in_a_plant(self, name: _Name) -> bool:
+        """Whether a technique of plants is named, in words about one, in a report about others."""
+        return any("ics" in self.catalogue[c].domains for c in name.concepts) and bool(
+            _PLANT.search(self.text, max(0, name.start - 400), name.end + 200)
+        )
 
     def _rule(self, name: _Name, *, never: bool, capital: bool, strict: bool) -> tuple[str, float]:
         """By what right the name counts, and how sure that is; empty when it does not."""
