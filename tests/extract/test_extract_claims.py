@@ -638,6 +638,7 @@ def stances(source: str) -> dict[str, str]:
         f"{APT29} is old. We do not have enough information to say that it is one group.",
         f"{APT29} is old, but attribution remains inconclusive.",
         f"{APT29} is old. We cannot attribute this activity to anybody.",
+        f"{APT29} is old. Attribution for this incident remains contested.",
     ],
 )
 def test_a_report_unsure_of_its_actor_makes_what_rests_on_it_an_assessment(said):
@@ -821,3 +822,46 @@ def test_who_attempts_something_is_who_does_it():
     text = f"After {APT29} used {BEACON}, actors have been observed attempting {T}."
     assert "G0016 T1102.001 reported" not in uses(text)
     assert uses(f"{APT29} is attempting {T}.") == {"G0016 T1102.001 reported"}
+
+
+def test_being_sure_of_one_campaign_says_nothing_of_another_section():
+    filler = "\n\n".join(["It was dark in the harbour that night. " * 20] * 4)
+    source = f"""
+# {APT29} and the lamps
+
+With high confidence these attacks are the work of {APT29}.
+
+{filler}
+
+## May
+
+The loader read a page ({T}).
+
+Attribution for this incident remains contested.
+
+## June
+
+Mail came first ([[t:T1105]]).
+"""
+    assert stances(source) == {"T1102.001": "assessed", "T1105": "reported"}
+
+
+def test_a_link_on_an_id_is_no_title():
+    text = (
+        "APT29 used [T1027: Obfuscated Files or Information](https://attack.example/T1027) there."
+    )
+    claims = extract(Report("r", "s", "i", text), load_attack(), behaviours=None)[1]
+    assert [(c.object, c.stance) for c in claims] == [("T1027", "reported")]
+
+
+@pytest.mark.parametrize(
+    ("words", "stance"),
+    [
+        ("Old Lamps Show Process Injection Over Many Dark Harbours", "reference"),
+        ("how the crew used Process Injection over many dark harbours", "reported"),
+    ],
+)
+def test_a_technique_in_the_title_of_another_text_is_a_reference(words, stance):
+    text = f"The use is told in our post [{words}](https://x.example/a) of May."
+    mentions, _ = extract(Report("r", "s", "i", text), load_attack(), behaviours=None)
+    assert [(m.concept, m.stance) for m in mentions] == [("T1055", stance)]

@@ -145,6 +145,8 @@ SENTENCES = [
     ("Handling: Collect and keep memory of hosts with {}.", "recommended"),
     ("Handling: Remove tools that do {}.", "recommended"),
     ("There is limited evidence of {}.", "assessed"),
+    ("Strict {} alignment remains debatable.", "reference"),
+    ("It took address books for later use in {}.", "forecast"),
 ]
 
 

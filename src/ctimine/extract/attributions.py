@@ -107,8 +107,9 @@ _LEFT_OPEN: Final = re.compile(
     r"\b(?:not|n['’]t|insufficient|lack\w*) (?:\w+ ){0,2}?(?:enough )?(?:information|evidence|data|"
     r"visibility) to (?:be able to )?(?:\w+ly )?(?:say|attribute|link|tie|conclude|determine)\b"
     r"[^.;]{0,60}\b(?:groups?|actors?|attribut\w+|adversar(?:y|ies)|operators?)\b"
-    r"|\battribution (?:is|remains|was) (?:\w+ ){0,2}?(?:not (?:concrete|certain|clear|firm|"
-    r"possible|conclusive)|unclear|uncertain|inconclusive|tentative|open|difficult)\b"
+    r"|\battribution (?:(?:of|for) (?:[\w'’-]+ ){1,4}?)?(?:is|remains|was|stays) (?:\w+ ){0,2}?"
+    r"(?:not (?:concrete|certain|clear|firm|possible|conclusive)|unclear|uncertain|inconclusive|"
+    r"tentative|open|difficult|contested|disputed|debated|unconfirmed)\b"
     rf"|\b(?:can ?not|could not|unable to) (?:\w+ly )?(?:attribute|link|tie) {_THIS}",
     re.IGNORECASE,
 )
@@ -201,11 +202,12 @@ def find_reserves(about: About) -> Iterator[tuple[Thing | None, int]]:
     """Where a report says that it is not sure whose doing its story is.
 
     Each as (its own actor where the sentence names it, the heading under which that holds, -1 for
-    the whole report). Nothing where a sentence is sure of it.
+    the whole report). Nothing of what another sentence is sure.
     """
     if about.main is None:
         return
     found: list[tuple[Thing | None, int]] = []
+    sure: set[int] = set()
     layout = about.layout
     seen: set[tuple[int, int]] = set()
     for match in _MAY_RESERVE.finditer(about.text):
@@ -217,10 +219,10 @@ def find_reserves(about: About) -> Iterator[tuple[Thing | None, int]]:
         sentence = about.text[start:end]
         actor = _given_to(about, start, end)
         if actor is not None and _SURE.search(sentence):
-            return
-        if (actor is not None and _UNSURE.search(sentence)) or _LEFT_OPEN.search(sentence):
+            sure.add(_reach(about, index))
+        elif (actor is not None and _UNSURE.search(sentence)) or _LEFT_OPEN.search(sentence):
             found.append((actor, _reach(about, index)))
-    yield from found
+    yield from (reserve for reserve in found if reserve[1] not in sure)
 
 
 def _given_to(about: About, start: int, end: int) -> Thing | None:

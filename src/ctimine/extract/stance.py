@@ -24,6 +24,7 @@ from ctimine.extract.gate import Gate, Scan
 from ctimine.extract.languages import other_language
 from ctimine.extract.legends import Legends
 from ctimine.extract.passages import Layout
+from ctimine.extract.sentences import TECHNIQUE_ID
 from ctimine.extract.shortforms import RULE as SHORT_FORM
 from ctimine.model import Mention, Report, Stance
 
@@ -88,6 +89,7 @@ _GRADED_DOWN: Final = re.compile(
     re.IGNORECASE,
 )
 _CONFIDENCE: Final = re.compile(r"confidence|likelihood|certainty", re.IGNORECASE)
+_LINKED: Final = re.compile(r"\[(?P<words>[^\[\]\n]{30,250})\]\(<?https?://")
 _PICTURE: Final = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)")
 _URL: Final = re.compile(r"(?:https?|hxxps?|ftp)://\S+|\bwww\.\S+", re.IGNORECASE)
 
@@ -450,6 +452,11 @@ class Judge:
             for picture in _PICTURE.finditer(text, line_start, mention.end + 400):
                 if picture.start() <= mention.start and mention.end <= picture.end():
                     return True
+        opened = text.rfind("[", line_start, mention.start)
+        if opened >= 0 and mention.kind == "technique":
+            linked = _LINKED.match(text, opened)
+            if linked and mention.end <= linked.end("words") and _is_title(linked["words"]):
+                return True
         word_start = max(line_start, text.rfind(" ", line_start, mention.start) + 1)
         head = text[word_start : mention.start + 9]  # up to the marks of an address
         marked = "://" in head or "www." in head.lower()
@@ -709,6 +716,16 @@ def explain_stance(report: Report, mentions: Sequence[Mention]) -> tuple[str, ..
     """
     judge = Judge(report, mentions)
     return tuple(judge.judge(mention)[1] for mention in mentions)
+
+
+def _is_title(words: str) -> bool:
+    """Whether the words of a link are another text's title: most of them with a capital."""
+    long = [word for word in words.split() if len(word) > 3]
+    return (
+        len(long) >= 4
+        and not TECHNIQUE_ID.search(words)
+        and sum(word[0].isupper() for word in long) >= 0.8 * len(long)
+    )
 
 
 def _is_named(mention: Mention) -> bool:
