@@ -32,17 +32,35 @@ def of(quote, **facts):
 def test_each_actor_stands_with_technique_service_stance_and_years():
     heads = texts(page().select("details > summary"))
     assert any(
-        all(word in head for word in ("MuddyWater (G0069)", "T1102.002", "telegram", "reported"))
+        all(word in head for word in ("MuddyWater (G0069)", "T1102.002", "Telegram", "reported"))
         for head in heads
     )
     assert [head for head in heads if "2022–2023" in head]
+
+
+def test_the_heading_counts_actors_and_each_row_its_sentences():
+    text = "Turla used T1102. Turla used T1102.001."
+    report = make.report("d", text)
+    claims = (
+        make.claim(report, "Turla used T1102.", "G0010", "uses", "T1102"),
+        make.claim(report, "Turla used T1102.001.", "G0010", "uses", "T1102.001"),
+    )
+    soup = page(build_graph([(report, (), claims)], world.ATTACK, cited=False))
+    rows = [row.find_all(recursive=False) for row in soup.select("details > summary")]
+    assert len(rows) == 2
+    assert soup.find(id="actors").span.text == str(len({cells[0].text for cells in rows}))
+    counts = [int(cells[5].text) for cells in rows]
+    assert counts == [len(row.select("blockquote")) for row in soup.select("details")]
+    heads = [cell.text for cell in soup.select_one(".head").find_all(recursive=False)]
+    assert heads[1:3] == ["Actor", "Technique"]
+    assert len(heads) == len(rows[0]) + 1  # the mark that opens a row stands before it
 
 
 def test_each_piece_of_evidence_says_who_when_where_and_why():
     soup = page()
     quotes = texts(soup.select("blockquote"))
     (one,) = [q for q in quotes if q.startswith("MuddyWater used Telegram")]
-    for part in ("Notes on MuddyWater", "Vendor One", "2022-02-24", "described", "via telegram"):
+    for part in ("Notes on MuddyWater", "Vendor One", "2022-02-24", "described", "via Telegram"):
         assert part in one
     link = soup.select_one('blockquote a[href="https://one.example/notes"]')
     assert link["rel"] == ["noreferrer", "noopener"]
@@ -114,7 +132,7 @@ def test_a_sentence_with_several_services_stands_once_with_all_of_them():
     )
     soup = page(build_graph([(report, (), claims)], world.ATTACK, cited=False))
     (passage,) = texts(soup.select("blockquote"))
-    assert "via dropbox, pastebin" in passage
+    assert "via Dropbox, Pastebin" in passage
     rows = texts(soup.find(id="services").find_next("table").select("tbody tr"))
     assert [row.split()[0] for row in rows] == ["Dropbox", "Pastebin"]
     assert not any("more" in row for row in rows)

@@ -313,7 +313,7 @@ def test_a_note_names_edge_and_report_and_then_the_sentence(bundle):
     (note,) = [n for n in world.objects(bundle, "note") if "Telegram" in n.content]
     lines = note.content.split("\n\n")
     assert lines[0] == (
-        "MuddyWater (G0069) uses T1102.002 Bidirectional Communication via telegram, "
+        "MuddyWater (G0069) uses T1102.002 Bidirectional Communication via Telegram, "
         "says Notes on MuddyWater"
     )
     assert lines[1] == '"MuddyWater used Telegram for its command channel." [0:49]'
@@ -532,7 +532,7 @@ def test_report_types_name_what_the_report_lists(bundle):
 
 def test_an_abused_service_is_in_words_and_labels_of_edge_and_note(bundle):
     part = world.edge(bundle, "MuddyWater", "Bidirectional Communication")
-    assert "via github, telegram" in part.description
+    assert "via GitHub, Telegram" in part.description
     assert {"abused-service:github", "abused-service:telegram"} <= set(part.labels)
     (note,) = [n for n in world.objects(bundle, "note") if "Telegram" in n.content]
     assert "abused-service:telegram" in note.labels

@@ -54,7 +54,7 @@ def test_each_row_holds_what_a_reader_asks_for():
         "Technique", "Actor", "Stance", "Basis", "Score", "Report", "Date", "Sentence",
     ]  # fmt: skip
     assert [
-        "T1102.002 Bidirectional Communication via github, telegram",
+        "T1102.002 Bidirectional Communication via GitHub, Telegram",
         "MuddyWater (G0069)",
         "reported",
         "behaviour, id",

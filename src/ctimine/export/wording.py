@@ -62,9 +62,13 @@ def edge_line(graph: nx.MultiDiGraph, subject: str, relation: str, target: str) 
 
 def via_of(graph: nx.MultiDiGraph, claims: list[Claim]) -> list[str]:
     """Names of the services and software that the claims say it is done with."""
+    from ctimine.extract.service_names import services  # compiles many patterns
+
     names = set()
     for claim in claims:
         if claim.via:
-            service = f"service:{claim.via}"
-            names.add(one_line(name_of(graph, service if service in graph else claim.via)))
+            service = services().get(claim.via)
+            node = f"service:{claim.via}"
+            known = name_of(graph, node if node in graph else claim.via)
+            names.add(service.name if service else one_line(known))
     return sorted(names)
