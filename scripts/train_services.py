@@ -5,7 +5,7 @@
 
 DATA is the folder of the annotated sets (``procedures.jsonl.gz``, ``annoctr_train.jsonl``,
 ``tram_docs.jsonl``). Trained from: the sentences of ``corpora/services`` that were opened
-(``development``, ``unopened``, ``unopened_2``) or written for training (``training``), ATT&CK's
+(``development`` and those named ``unopened``) or written for training (``training``), ATT&CK's
 procedure examples that name a service, and verdicts of ours on sentences of AnnoCTR's training
 split and TRAM (``prose.jsonl``: offsets and a technique, no text). ``--leave-out`` names writers
 that are not trained on; with it, the sentences of these are scored, out of sample, and the model
@@ -77,7 +77,7 @@ def examples(data: Path) -> list[Example]:
 
 
 def _ours() -> Iterator[Example]:
-    for name in ("training", "unopened_2", "unopened", "development"):
+    for name in ("training", "unopened_3", "unopened_2", "unopened", "development"):
         for line in (SETS / f"{name}.jsonl").read_text("utf-8").splitlines():
             row = json.loads(line)
             yield Example(row.get("writer", name), row["text"], role_of(row["technique"]))

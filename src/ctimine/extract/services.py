@@ -51,8 +51,16 @@ _WEBHOOK: Final = re.compile(
 _MAIL: Final = re.compile(
     r"\b(?:e-?mails?|mails?|malspam|(?:spear-?)?phishing|PDFs?|attachments?)\b", re.IGNORECASE
 )
-_LINK: Final = re.compile(r"\b(?:links?|linked|linking|URLs?)\b", re.IGNORECASE)
+_LINK: Final = re.compile(
+    r"(?<![\w-])(?:links?|linking to|linked (?:from|in)|URLs?)\b", re.IGNORECASE
+)
 """With both, a person is to follow a link to what a service keeps."""
+_CREDENTIAL_PAGE: Final = re.compile(
+    r"\b(?:credential[- ]?(?:phish\w*|harvest\w*|theft)|phishing (?:pages?|sites?|kits?|landing)|"
+    r"(?:login|sign-?in|landing|account) pages?)\b",
+    re.IGNORECASE,
+)
+"""Such a page takes passwords; it relays nothing to or from a compromised system."""
 _ENOUGH: Final = 0.6
 """Probability of abuse that a sentence needs."""
 _ENOUGH_UNNAMED: Final = 0.75
@@ -73,7 +81,8 @@ def find_services(report: Report, layout: Layout | None = None) -> tuple[Mention
     """Service and technique mentions of every sentence that says how a service is abused.
 
     A service mention has kind ``service`` and the service's key as concept; the technique mention
-    covers the same sentence with basis ``behaviour`` and a rule such as ``service-dead-drop``. A
+    covers the same sentence with basis ``behaviour`` and a rule such as ``service-dead-drop``, and
+    the next one, too, where only that says what is done. A
     sentence that writes a technique id has mapped itself: of it only the services are told.
     Languages other than English abstain.
 
@@ -90,11 +99,11 @@ def find_services(report: Report, layout: Layout | None = None) -> tuple[Mention
     if not likely:  # most reports name no service
         return ()
     found: list[Mention] = []
-    for start, end in _passages(layout or Layout(report), likely):
-        judged = judge_sentence(report.text[start:end])
+    for start, first, stop in _passages(layout or Layout(report), likely):
+        judged = _judge_passage(report.text, start, first, stop)
         if judged is None:
             continue
-        role, named = judged
+        role, named, end = judged
         if not TECHNIQUE_ID.search(report.text, start, end):
             found.append(
                 Mention(
@@ -141,12 +150,25 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
     if abuse < (_ENOUGH if named else _ENOUGH_UNNAMED):
         return None
     name = max(roles, key=lambda role: roles[role])
+    if name == "hosting" and _CREDENTIAL_PAGE.search(near):
+        return None
     if name == "hosting" and _MAIL.search(near) and _LINK.search(near):
         name = "link"
     technique = TECHNIQUES[name]
     if name == "exfiltration":
         technique = _exfiltration(near, [kind for _, _, kind in kinds])
     return Role(name, technique, round(abuse, 3)), named
+
+
+def _judge_passage(text: str, start: int, end: int, stop: int) -> tuple[Role, Named, int] | None:
+    """Role, services and where the quote ends: a sentence, or two where it takes both to tell."""
+    alone = judge_sentence(text[start:end])
+    both = judge_sentence(text[start:stop]) if stop > end else None
+    if alone and both:
+        return both[0], alone[1], end
+    if both:
+        return *both, stop
+    return (*alone, end) if alone else None
 
 
 def kinds_of(sentence: str) -> Named:
@@ -191,14 +213,22 @@ def _exfiltration(sentence: str, kinds: list[str]) -> str:
     )
 
 
-def _passages(layout: Layout, likely: list[int]) -> Iterator[tuple[int, int]]:
-    """The sentences that hold at least one of the places, in order."""
+def _passages(layout: Layout, likely: list[int]) -> Iterator[tuple[int, int, int]]:
+    """The sentences that hold at least one of the places, in order, each with a third offset.
+
+    It is the end of the next sentence, where that may go on about the same service.
+    """
     last = (-1, -1)
     for offset in likely:
         index = layout.block_at(offset)
         if index < 0 or layout.blocks[index].kind not in _PROSE:
             continue
-        sentence = layout.sentence_at(offset)
-        if sentence != last:
-            yield sentence
+        start, end = sentence = layout.sentence_at(offset)
+        if sentence == last:
+            continue
         last = sentence
+        after = next((s for s in layout.sentences(index) if s[0] >= end), None)
+        goes_on = (
+            after is not None and after[1] - start <= _LONG and not services_in(layout.text, *after)
+        )
+        yield start, end, after[1] if after is not None and goes_on else end
