@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
 from pathlib import Path
 
 import pytest
 
+from ctimine.attack import load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate import check_floor, pin_floors, read_floors
+from ctimine.evaluate import check_floor, evaluate_hidden, pin_floors, read_floors, row_of
 from ctimine.model import Mention
 
 PINNED = Path(__file__).with_name("floors.json")
@@ -63,6 +66,50 @@ def test_a_changed_set_is_no_pass(floors, tmp_path):
     (tmp_path / "set.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     with pytest.raises(EvaluationError, match="not the one of the floor"):
         check_floor(read_floors(floors)[0], tmp_path, find=find)
+
+
+TOLD = """The Turla group targets ports. The threat actor Turla sent mails. APT28 is another group.
+UNC9999 has targeted banks. The Korvex gang is known. In May Turla used a backdoor called Kazuar.
+"""
+
+
+def test_hidden_names_are_those_that_only_a_hidden_actor_explains(tmp_path, monkeypatch):
+    """Turla is hidden, APT28 is not; UNC9999 is not annotated and found by its scheme."""
+    monkeypatch.setattr(
+        random.Random, "sample", lambda _, ids, __: [i for i in ids if i == "G0010"]
+    )
+    marks = [m.span() for m in re.finditer("Turla|APT28", TOLD)]
+    row = row_of(
+        {"id": "t", "text": TOLD, "actors": [{"start": a, "end": b} for a, b in marks]},
+    )
+    first = next(m for m in re.finditer("Turla", TOLD))
+
+    def recognise(report, known):
+        assert "Turla" not in {m.quote for m in known}
+        return [Mention(report.id, *first.span(), "Turla", "actor", "", "name", rule="recognised")]
+
+    scores = evaluate_hidden([row], catalogue=load_attack(), recognise=recognise)
+    assert (scores.total.right, scores.total.missed, scores.total.false) == (1, 2, 1)
+    assert [e.text for e in scores.errors if e.found] == ["UNC9999"]
+    monkeypatch.setattr(random.Random, "sample", lambda _, __, ___: [])
+    with pytest.raises(EvaluationError, match="draw 0 hides no actor"):
+        evaluate_hidden([row], catalogue=load_attack())
+
+
+def test_a_floor_may_hide_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        random.Random, "sample", lambda _, ids, __: [i for i in ids if i == "G0010"]
+    )
+    marks = [{"start": m.start(), "end": m.end()} for m in re.finditer("Turla", TOLD)]
+    row = {"id": "t", "level": "document", "text": TOLD, "actors": marks}
+    (tmp_path / "set.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    entry = {"files": ["set.jsonl"], "layer": "actors", "level": "sentence", "digest": ""}
+    entry |= {"finder": "hidden names", "draw": 3, "least": {"recall": 0, "precision": 0}}
+    path = tmp_path / "floors.json"
+    path.write_text(json.dumps({"hidden": entry}), encoding="utf-8")
+    pin_floors(path, tmp_path)
+    (floor,) = read_floors(path)
+    assert (floor.finder, floor.draw, dict(floor.least)["recall"]) == ("hidden names", 3, 1.0)
 
 
 @pytest.mark.data

@@ -180,6 +180,24 @@ def test_a_vendors_scheme_gives_an_unseen_actor_away(name):
     assert mention.name == name
 
 
+def test_a_scheme_counts_before_a_hyphen_only_where_a_bond_follows():
+    assert found("They fetch UNC9999-associated files.") == [("UNC9999", "actor", "")]
+    assert found("They fetch UNC9999-4711 files.") == []
+
+
+def test_spaces_that_do_not_break_are_spaces_beside_a_name():
+    plain = found("The spills were attributed to Leviathan.")
+    assert plain == [("Leviathan", "actor", "G0065")]
+    assert found("The spills were attributed\u00a0to Leviathan.") == plain
+
+
+def test_a_word_that_is_surely_a_name_thrice_is_one_where_a_sentence_begins():
+    sure = "The Leviathan group came back. "
+    assert quotes(sure * 3 + "Leviathan: what is new?") == ["Leviathan"] * 4
+    assert quotes(sure * 2 + "Leviathan: what is new?") == ["Leviathan"] * 2
+    assert quotes(sure * 3 + "A leviathan of a ship. Leviathan: what is new?") == ["Leviathan"] * 3
+
+
 @pytest.mark.parametrize(
     "text",
     [

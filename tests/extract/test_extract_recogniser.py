@@ -134,13 +134,90 @@ def test_without_the_option_nothing_is_recognised():
 # -- parts ---------------------------------------------------------------------------------------
 
 
+def opened(text, **more):
+    spans = open_sentences(text, bytearray(len(text)), words_of_report(text), **more)
+    return [text[a:b] for a, b in spans]
+
+
 def test_only_sentences_with_something_unexplained_are_read():
     text = (
-        "The group moved on quietly after that. The Korvex group then sent mails to its victims. "
-        "Microsoft warned of the attack at once. Korvex.\n"
+        "The group moved on quietly after that. Then the Korvex group sent mails to its victims. "
+        "Microsoft warned of the attack at once. Melbars of a group went on to other things. Korvex.\n"
     )
-    spans = open_sentences(text, bytearray(len(text)), words_of_report(text))
-    assert [text[a:b] for a, b in spans] == ["The Korvex group then sent mails to its victims."]
+    assert opened(text) == ["Then the Korvex group sent mails to its victims."]
+
+
+def test_a_name_is_read_a_few_times_where_a_word_of_the_trade_is_near_it_once():
+    once = "Nobody in the office had heard of Korvex before. "
+    far = "In the plant of Melbar, which lies in the hills above the old town, a group met. "
+    text = once * 9 + "We saw the Korvex gang again in May. " + far
+    assert opened(text) == [once.strip()] * 4
+    assert len(opened(text, enough=99)) == 10
+
+
+def test_spaces_that_do_not_break_are_spaces():
+    text = GROUP.replace("Velvet Anvil group", "Velvet\u00a0Anvil\u00a0group")
+    found = [m for m in new(text) if m.kind == "actor"]
+    assert len(found) == GROUP.count("Velvet Anvil")
+    for mention in found:
+        assert text[mention.start : mention.end] == mention.quote
+        assert mention.name == "Velvet Anvil"
+
+
+def test_who_stands_in_a_list_with_an_actor_is_one_too():
+    text = (
+        GROUP
+        + "Banks were hit by groups such as Velvet Anvil, Glass Heron and Rusty Lantern in May. "
+        + "In June the actors Glass Heron, Rusty Lantern and Velvet Anvil sent lures.\n"
+    )
+    assert {m.quote for m in new(text) if m.kind == "actor"} == {
+        "Velvet Anvil",
+        "Glass Heron",
+        "Rusty Lantern",
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "APT28 (Glass Heron)",
+        "Glass Heron (APT28)",
+        "APT28, aka Glass Heron,",
+        "Glass Heron and APT28",
+    ],
+)
+def test_what_stands_beside_a_known_actor_is_weighed(words):
+    text = f"In spring the ministry was attacked by {words} and their affiliates once more.\n"
+    report = Report("r", "s", "i", text)
+    (found,) = candidates_of(report, find_mentions(report, ATTACK), silent_model())
+    assert (found.name, found.listed) == ("Glass Heron", 1)
+
+
+def silent_model():
+    import spacy
+
+    return spacy.blank("en")
+
+
+def test_the_initials_that_a_report_gives_stand_for_the_name():
+    text = GROUP.replace("threat actor Velvet Anvil", "threat actor Velvet Anvil (VA)")
+    text += "Since then VA has been quiet.\n"
+    found = [m for m in new(text) if m.quote == "VA"]
+    assert [(m.kind, m.name, m.rule) for m in found] == [("actor", "Velvet Anvil", "initials")] * 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The actor met the NCC Group of hackers. The attack was attributed to the NCC Group actors.",
+        "Actor Identity: the group is tracked by many. Actor Identity and group are both open.",
+        "The business payment fraud (BPF) gang sent mails. Attacks are attributed to BPF actors.",
+        "The S2 Grupo CERT team tracked the actor. A Grupo CERT group met the actors in May.",
+    ],
+    ids=["firm", "label", "spelled out", "office"],
+)
+def test_what_only_looks_like_a_band_is_none(text):
+    assert [m for m in new(text * 2) if m.kind == "actor"] == []
 
 
 def test_a_name_that_nothing_beside_it_explains_is_not_given():
@@ -151,6 +228,30 @@ def test_a_name_that_nothing_beside_it_explains_is_not_given():
     )
     assert verdict(alone, sure, Thresholds())[0] == ""
     assert verdict(named, sure, Thresholds())[0] == "actor"
+
+
+def test_what_the_report_often_calls_a_band_is_one_whatever_the_model_sees():
+    doubtful = [[1.0] * len(FEATURES), [0.0] * len(FEATURES), [0.0] * len(FEATURES)]
+    places = [(9 * n, 9 * n + 6) for n in range(9)]
+
+    def kind(**beside):
+        found = Candidate("Korvex", places, 4, candidates_votes(), candidates_votes(**beside))
+        found.within = 5
+        return verdict(found, doubtful, Thresholds())[0]
+
+    assert kind(**{"band after": 3, "attributed": 1}) == "actor"
+    assert kind(**{"band after": 4}) == ""  # one kind of words only
+    assert kind(**{"band after": 2, "attributed": 1}) == ""  # too seldom
+    assert kind(**{"band after": 3, "attributed": 1, "ware after": 2}) == ""
+
+
+def test_what_is_only_called_so_must_be_surer():
+    weights = [[0.0] * len(FEATURES), [0.0] * len(FEATURES), [-9.0] * len(FEATURES)]
+    weights[1][FEATURES.index("bias")] = 0.2
+    found = Candidate("KorVex", [(0, 6)], 1, candidates_votes(ACTOR=1), candidates_votes(called=1))
+    assert verdict(found, weights, Thresholds())[0] == ""
+    weights[1][FEATURES.index("bias")] = 0.6
+    assert verdict(found, weights, Thresholds())[0] == "actor"
 
 
 def candidates_votes(**counts):

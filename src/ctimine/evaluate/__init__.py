@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctimine.evaluate.floors import Floor, check_floor, pin_floors, read_floors
+from ctimine.evaluate.hidden_names import evaluate_hidden
 from ctimine.evaluate.name_training import train_names
 from ctimine.evaluate.reporting import to_svg, to_text, to_values
 from ctimine.evaluate.rows import Gold, Row, read_rows, row_of
@@ -34,6 +35,7 @@ __all__ = [
     "calibration_error",
     "check_floor",
     "evaluate_files",
+    "evaluate_hidden",
     "evaluate_rows",
     "pin_floors",
     "read_floors",

@@ -11,8 +11,10 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+from ctimine.attack import load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate.rows import digest
+from ctimine.evaluate.hidden_names import evaluate_hidden
+from ctimine.evaluate.rows import digest, read_rows
 from ctimine.evaluate.scoring import Find, Layer, Level, Scores, evaluate_files
 
 MEASURES: Final = ("precision", "recall", "f1", "macro_f1")
@@ -23,8 +25,9 @@ class Floor:
     """What a set must score at least.
 
     ``files`` are relative to a data folder, ``digest`` is that of the files, ``least`` are
-    (measure, number) pairs. ``finder`` is what is judged: ``extract``, the whole extraction, or
-    ``behaviours``, the behaviour model alone.
+    (measure, number) pairs. ``finder`` is what is judged: ``extract``, the whole extraction,
+    ``behaviours``, the behaviour model alone, or ``hidden names``, what finds actors that no list
+    has, for the actors that ``draw`` hides (:func:`~ctimine.evaluate.evaluate_hidden`).
     """
 
     name: str
@@ -36,7 +39,8 @@ class Floor:
     closed: bool
     mask_ids: bool
     least: tuple[tuple[str, float], ...]
-    finder: Literal["extract", "behaviours"] = "extract"
+    finder: Literal["extract", "behaviours", "hidden names"] = "extract"
+    draw: int = 0
 
     def paths(self, folder: Path) -> tuple[Path, ...]:
         """The set's files below a folder."""
@@ -64,6 +68,7 @@ def read_floors(path: Path) -> tuple[Floor, ...]:
                 mask_ids=entry.get("mask_ids", False),
                 least=tuple((key, float(number)) for key, number in entry["least"].items()),
                 finder=entry.get("finder", "extract"),
+                draw=entry.get("draw", 0),
             )
             for name, entry in values.items()
         )
@@ -116,6 +121,9 @@ def pin_floors(path: Path, folder: Path, *, lower: bool = False, find: Find | No
 
 
 def _score(floor: Floor, folder: Path, find: Find | None) -> Scores:
+    if find is None and floor.finder == "hidden names":
+        rows = [row for path in floor.paths(folder) for row in read_rows(path)]
+        return evaluate_hidden(rows, draw=floor.draw, catalogue=load_attack())
     if find is None and floor.finder == "behaviours":
         from ctimine.extract.behaviours import find_behaviours
 

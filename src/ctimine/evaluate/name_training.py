@@ -2,8 +2,9 @@
 
 No real name of an actor reaches the model: each is replaced by an invented one, anew in every
 round, so that it learns what stands around a name and what names look like, not a list. Only sets
-whose licence lets a model be passed on are read: the training split of AnnoCTR and ATT&CK's
-procedure examples; the rest are sentences written for this project.
+whose licence lets a model be passed on are read: the training split of AnnoCTR, ATT&CK's procedure
+examples and, for the judge alone, the reports of TRAM, in which the known names that it is not told
+of stand for those that nobody knows; the rest are sentences written for this project.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ctimine.attack import Catalogue, load_attack
 from ctimine.errors import EvaluationError
 from ctimine.evaluate.coined import Coiner
-from ctimine.evaluate.rows import row_of
+from ctimine.evaluate.rows import read_rows, row_of
 from ctimine.extract import find_mentions
 from ctimine.extract.candidates import covered
 from ctimine.extract.recogniser import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 REPORTS: Final = "annoctr_train.jsonl"
 EXAMPLES: Final = "procedures.jsonl.gz"
+UNMARKED: Final = "tram_docs.jsonl"
 _TYPES: Final = {"GROUP": "ACTOR", "MALWARE": "MALWARE", "TOOL": "TOOL", "ORG": "ORG"}
 _KINDS: Final = {"ACTOR": "actor", "MALWARE": "software", "TOOL": "software"}
 _ROUNDS: Final = 9
@@ -53,6 +55,10 @@ _LONGEST: Final = 40  # a longer span is a slip of the annotators
 _SLOTS: Final = {"A": "ACTOR", "M": "MALWARE", "T": "TOOL", "O": "ORG", "P": "", "N": ""}
 _HIDDEN: Final = (0.0, 0.5, 0.5, 1.0)
 """Shares of a report's known names that the judge is trained without, one pass each."""
+_UNMARKED_WEIGHT: Final = 0.5
+"""How much a name counts that no annotator judged: what the lexicon lacks is not always none."""
+Judgement: TypeAlias = tuple[list[float], str, float]
+"""Features of a name, what it is, and how much that counts."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,17 +80,18 @@ def train_names(
 ) -> Recogniser:
     """Train the recogniser from the sets in ``folder`` and write it to the folder ``out``.
 
-    Reads ``annoctr_train.jsonl`` and ``procedures.jsonl.gz`` (the latter may be absent). Splits are
-    by document, everything is drawn from ``seed``; equal input gives an equal model on one machine.
-    ``progress`` is told each step. Takes some minutes on one core. Raises an
-    :class:`~ctimine.errors.EvaluationError` that names a set that cannot be read.
+    Reads ``annoctr_train.jsonl``, ``procedures.jsonl.gz`` and ``tram_docs.jsonl`` (the last two may
+    be absent). Splits are by document, everything is drawn from ``seed``; equal input gives an
+    equal model on one machine. ``progress`` is told each step. Takes some minutes on one core.
+    Raises an :class:`~ctimine.errors.EvaluationError` that names a set that cannot be read.
     """
     tell = progress or (lambda _: None)
     catalogue = catalogue or load_attack()
     reports = read_annotated(Path(folder) / REPORTS)
     examples = read_examples(Path(folder) / EXAMPLES)
+    unmarked = read_unmarked(Path(folder) / UNMARKED, catalogue)
     recogniser = train_from(
-        reports, examples, seed=seed, rounds=rounds, catalogue=catalogue, tell=tell
+        reports, examples, unmarked, seed=seed, rounds=rounds, catalogue=catalogue, tell=tell
     )
     recogniser.save(out)
     tell(f"written: {os.fspath(out)}")
@@ -94,6 +101,7 @@ def train_names(
 def train_from(
     reports: Sequence[Annotated],
     examples: Sequence[Marked] = (),
+    unmarked: Sequence[Annotated] = (),
     *,
     seed: int = 0,
     rounds: int = _ROUNDS,
@@ -103,7 +111,7 @@ def train_from(
     """The recogniser that annotated reports and marked single sentences teach.
 
     The judge is taught by what models of the other folds see in each report, since a model sees
-    more in what it has read before.
+    more in what it has read before, and by what the last model sees in the ``unmarked`` reports.
     """
     from ctimine.extract.names_model import Recogniser
 
@@ -112,16 +120,18 @@ def train_from(
         raise EvaluationError("two reports at least are needed to learn names", subject=REPORTS)
     order = sorted(reports, key=lambda r: r.report.id)
     random.Random(seed).shuffle(order)  # noqa: S311
-    rows: list[tuple[list[float], str]] = []
+    rows: list[Judgement] = []
     for number in range(folds):
         rest = [r for at, r in enumerate(order) if at % folds != number]
         nlp = train_nlp(rest, examples, seed=seed, rounds=rounds, catalogue=catalogue)
         tell(f"read by a model of the rest: part {number + 1} of {folds}")
         for annotated in order[number::folds]:
             rows += judged(annotated, nlp, catalogue)
-    weights = fit_judge(rows)
     nlp = train_nlp(order, examples, seed=seed, rounds=rounds, catalogue=catalogue)
-    return Recogniser(nlp, weights, Thresholds())
+    tell("read by a model of all")
+    for annotated in unmarked:
+        rows += judged(annotated, nlp, catalogue, marked=False)
+    return Recogniser(nlp, fit_judge(rows), Thresholds())
 
 
 def train_nlp(
@@ -153,6 +163,24 @@ def read_annotated(path: Path) -> list[Annotated]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(f"cannot be read: {error!r}", subject=str(path)) from None
     return found
+
+
+def read_unmarked(path: Path, catalogue: Catalogue) -> list[Annotated]:
+    """The reports of a file in the row format; their spans are the names that the lexicon finds."""
+    if not path.exists():
+        return []
+    types = {"actor": "GROUP", "software": "MALWARE"}
+    return [
+        Annotated(
+            row.report,
+            tuple(
+                (mention.start, mention.end, types[mention.kind])
+                for mention in find_mentions(row.report, catalogue)
+                if mention.kind in types
+            ),
+        )
+        for row in read_rows(path)
+    ]
 
 
 def read_examples(path: Path) -> list[Marked]:
@@ -196,7 +224,10 @@ def _marked(annotated: Annotated, catalogue: Catalogue) -> Iterator[Marked]:
             label = "ACTOR" if mention.kind == "actor" else "MALWARE"
             spans.append((mention.start, mention.end, label))
     spans.sort()
-    for start, end in open_sentences(text, bytearray(len(text)), words_of_report(text)):
+    opened = open_sentences(
+        text, bytearray(len(text)), words_of_report(text), enough=len(annotated.spans) + 100
+    )
+    for start, end in opened:
         inside = [(a - start, b - start, kind) for a, b, kind in spans if start <= a and b <= end]
         yield text[start:end], inside
 
@@ -285,21 +316,24 @@ def _written(coiner: Coiner) -> Iterator[Marked]:
 
 
 def judged(
-    annotated: Annotated, nlp: Language, catalogue: Catalogue
-) -> Iterator[tuple[list[float], str]]:
-    """Features and truth of the names of a report, with some of the known names hidden."""
+    annotated: Annotated, nlp: Language, catalogue: Catalogue, *, marked: bool = True
+) -> Iterator[Judgement]:
+    """Features and truth of the names of a report, with some of the known names hidden.
+
+    Where no annotator has ``marked`` the report, the passes that hide none say nothing.
+    """
     found = find_mentions(annotated.report, catalogue)
     known = sorted({m.concept or m.quote for m in found if m.kind in {"actor", "software"}})
     for number, share in enumerate(_HIDDEN):
         draw = random.Random(f"{number} {annotated.report.item}")  # noqa: S311
         hidden = set(draw.sample(known, round(share * len(known))))
-        if share and not hidden:
+        if not hidden and (share or not marked):
             continue
         taken = [m for m in found if not _is_hidden(m, hidden)]
         for candidate in candidates_of(annotated.report, taken, nlp):
             truth = truth_of(candidate, annotated)
             if truth is not None:
-                yield features_of(candidate), truth
+                yield features_of(candidate), truth, 1.0 if marked else _UNMARKED_WEIGHT
 
 
 def _is_hidden(mention: Mention, hidden: set[str]) -> bool:
@@ -323,15 +357,19 @@ def truth_of(candidate: Candidate, annotated: Annotated) -> str | None:
     return next((kind for kind in KINDS if kind and seen[kind] * 2 >= total), "")
 
 
-def fit_judge(rows: Sequence[tuple[list[float], str]]) -> tuple[tuple[float, ...], ...]:
+def fit_judge(rows: Sequence[Judgement]) -> tuple[tuple[float, ...], ...]:
     """Weights of the judge: a regularised multinomial model over counts and looks."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    truths = [KINDS.index(truth) for _, truth in rows]
+    truths = [KINDS.index(truth) for _, truth, _ in rows]
     if set(truths) != set(range(len(KINDS))):
         missing = [KINDS[n] or "neither" for n in range(len(KINDS)) if n not in truths]
         raise EvaluationError(f"no name to learn from: {', '.join(missing)}", subject=REPORTS)
-    model = LogisticRegression(C=0.1, max_iter=3000, fit_intercept=False)
-    model.fit(np.array([features for features, _ in rows]), np.array(truths))
+    model = LogisticRegression(C=0.3, max_iter=3000, fit_intercept=False)
+    model.fit(
+        np.array([features for features, _, _ in rows]),
+        np.array(truths),
+        sample_weight=np.array([weight for _, _, weight in rows]),
+    )
     return tuple(tuple(float(value) for value in row) for row in model.coef_)

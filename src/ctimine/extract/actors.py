@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from ctimine.extract.candidates import Hit, covered, is_address
+from ctimine.extract.candidates import Hit, covered, is_address, plain_spaces
 from ctimine.extract.caseless import caseless, folded
 from ctimine.extract.gate import Gate
 from ctimine.extract.lexicon import Known, command_lines
@@ -125,6 +125,10 @@ _COMMAND_WORD: Final = re.compile(
 )
 
 
+_USUAL: Final = 3
+"""Places where a word is a name for sure, from which on it is one where a sentence begins, too."""
+
+
 @dataclasses.dataclass(slots=True)
 class _Found:
     """A place where a name stands, and what speaks for which meaning."""
@@ -148,15 +152,15 @@ def find_names(report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention
     ``ids`` are the mentions that are already certain: what they mean supports a weak name.
     """
     named = _Judge(report, hits, ids).mentions()
-    return [*named, *_initials(report, named)]
+    return [*named, *find_initials(report, named)]
 
 
 _IN_BRACKETS: Final = re.compile(r"[*_`\"”’']*\s?\([\"“‘'*_`]*([A-Z]{2,5})[\"”’'*_`]*\)")
 
 
-def _initials(report: Report, named: Sequence[Mention]) -> Iterator[Mention]:
+def find_initials(report: Report, named: Sequence[Mention]) -> Iterator[Mention]:
     """The short form that a report gives an actor, wherever it stands: ``Golden Anvils (GA)``."""
-    text = report.text
+    text = plain_spaces(report.text)
     short: dict[str, Mention] = {}
     for mention in named:
         words = re.findall(r"[A-Z]", mention.quote)
@@ -189,7 +193,7 @@ _DEMONYM: Final = re.compile(
 
 class _Judge:
     def __init__(self, report: Report, hits: Sequence[Hit[Known]], ids: Iterable[Mention]) -> None:
-        self.report, self.text = report, report.text
+        self.report, self.text = report, plain_spaces(report.text)
         self.lower = Counter(
             h.entry.key
             for h in hits
@@ -310,10 +314,13 @@ class _Judge:
         for found in self.found:
             if found.accepted and len(found.known.concepts) == 1:
                 certain |= set(found.known.concepts)
+        times = Counter(found.known.key for found in self.found if found.accepted)
         for found in self.found:
             if found.accepted or not set(found.known.concepts) & certain:
                 continue
-            if found.known.ordinary and not self._means_a_name(found.hit):
+            key = found.known.key
+            usual = times[key] >= _USUAL and not self.lower[key] and key not in _VERBS
+            if found.known.ordinary and not usual and not self._means_a_name(found.hit):
                 continue
             if _capital(found.hit.quote) or (" " in found.hit.quote and not found.known.ordinary):
                 found.accepted, found.rule = True, "lexicon-supported"

@@ -19,6 +19,7 @@ import ahocorasick_rs
 import numpy as np
 import numpy.typing as npt
 
+_SPACES: Final = "\u00a0\u2007\u2009\u202f"
 _UNKNOWN: Final = 0xFFFFFFFF
 _MANY: Final = 0xFFFFFFFE
 _DROPPED: Final = 0xFFFFFFFD
@@ -32,6 +33,20 @@ _GAP: Final = re.compile(
     r"[-\u2010\u2011]\n[ \t]*|\. "
 )
 _BROKEN_WORD: Final = re.compile(r"[-\u2010\u2011]\n[ \t]*")
+
+
+def plain_spaces(text: str) -> str:
+    """The text with every space that only looks or breaks otherwise as a plain one, same length.
+
+    Rules about the words beside a name are written with plain spaces; pages are full of others.
+
+    >>> plain_spaces("the\u00a0Turla group"), plain_spaces("a\u200bb") == "a\u200bb"
+    ('the Turla group', True)
+    """
+    if not text.isascii():
+        for space in _SPACES:
+            text = text.replace(space, " ")
+    return text
 
 
 def _fill(points: Iterable[int]) -> None:

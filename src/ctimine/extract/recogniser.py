@@ -9,6 +9,7 @@ wherever it stands. A name found so has no concept: it is never forced on a know
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import functools
 import importlib.resources
@@ -16,10 +17,19 @@ import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from ctimine.extract.candidates import covered, is_address, squash
+import ahocorasick_rs
+
+from ctimine.extract.actors import find_initials
+from ctimine.extract.candidates import (
+    SURROGATES,
+    covered,
+    is_address,
+    plain_spaces,
+    squash,
+)
 from ctimine.extract.sentences import sentences
 from ctimine.model import Mention, Report
 
@@ -31,17 +41,19 @@ if TYPE_CHECKING:
 Names: TypeAlias = Literal["listed", "all"]
 """Which names count: those of the catalogue and of vendors' schemes, or also what is recognised."""
 _NAME: Final = re.compile(r"(?<![\w./\\@#$%&=:-])(?:[A-Z][\w’-]*|[a-z]+[A-Z]\w*)")
-_TRADE: Final = re.compile(
-    r"\b(?:groups?|gangs?|actors?|operators?|hack\w*|crews?|clusters?|apts?|affiliates?|attack\w*|"
-    r"collective|hacktivis\w+|intrusion|threats?|adversar\w+|syndicate|personas?|espionage|"
-    r"criminals?|cybercrim\w+|nation-state|state-sponsored|campaigns?|attribut\w+|aka|dubbed|"
-    r"known as|tracked|alias\w*|malware|malicious|backdoors?|trojans?|rats?|ransom\w*|implants?|"
-    r"rootkits?|loaders?|downloaders?|droppers?|stealers?|infostealers?|wipers?|worms?|botnets?|"
-    r"bots?|toolkits?|payloads?|variants?|spyware|keyloggers?|families|family|compromised|victims?|"
-    r"target\w*|infect\w*|phish\w*|spearphish\w*|c2|c&c|exfiltrat\w*|deploy\w*|exploit\w*|"
-    r"deliver\w*|tools?)\b",
-    re.IGNORECASE,
-)
+_CUES: Final = """
+group/ groups/ gang/ gangs/ actor/ actors/ operator/ operators/ hacker crew/ crews/ cluster apt/
+apts/ affiliate attacker collective/ hacktivis adversar syndicate persona/ personas/ cartel spies/
+cybercriminal broker/ brokers/ team/ threat/ attribut aka/ a.k.a dubbed/ named/ nicknamed/ codename
+called/ calls/ tracked/ track/ tracks/ alias associated affiliated linked tied/ ties/ behind/
+malware backdoor trojan rat/ rats/ ransomware implant rootkit bootkit loader downloader dropper
+stealer infostealer wiper worm/ worms/ botnet bot/ bots/ toolkit payload sample binary/ binaries/
+variant spyware keylogger logger family/ families/ strain webshell miner/ miners/ skimmer stager
+crypter packer beacon
+""".split()  # noqa: SIM905
+"""Words of the trade, which say of a name beside them what it is; those with a stroke end there."""
+_REACH: Final = 40  # characters between a name and the word of the trade that speaks of it
+_ENOUGH: Final = 4  # sentences that the model reads for one name
 
 
 def words_of_report(text: str) -> frozenset[str]:
@@ -49,28 +61,86 @@ def words_of_report(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"(?<![\w./\\@-])[a-z]{3,}(?![\w@])", text))
 
 
-def open_sentences(text: str, mask: bytearray, small: frozenset[str]) -> Iterator[tuple[int, int]]:
+def open_sentences(
+    text: str, mask: bytearray, small: frozenset[str], *, enough: int = _ENOUGH
+) -> list[tuple[int, int]]:
     """The sentences that may hold a name nobody knows: the others never reach the model.
 
-    Prose with a word of the trade and a capitalised word that neither ``mask`` (what is explained
-    already) nor ``small`` (the words that the report writes in small letters) explains.
+    A word is a name's if it begins with a capital, stands once behind another word of a sentence,
+    has a word of the trade near it once, and neither ``mask`` (what is explained already) nor
+    ``small`` (the words that the report writes in small letters) explains it. Of the sentences of
+    prose with such a word those are read that are among its first ``enough``.
     """
+    cues = _cues_in(text)
+    prose: list[tuple[int, int, set[str]]] = []
+    near: set[str] = set()
+    behind: set[str] = set()
     for start, end in sentences(text):
-        if not 20 <= end - start <= 1200 or not _TRADE.search(text, start, end):
+        if not 20 <= end - start <= 1200:
             continue
-        if len(_SMALL.findall(text, start, end)) < 4 or _CODE.search(text, start, end):
+        words = [
+            (word, match.start(), match.end())
+            for match in _NAME.finditer(text, start, end)
+            if not mask[match.start()]
+            and (word := match.group().lower()) not in small
+            and word not in _COMMON
+            and len(word) > 1
+        ]
+        if not words or len(_SMALL.findall(text, start, end)) < 4 or _CODE.search(text, start, end):
             continue
-        for match in _NAME.finditer(text, start, end):
-            word = match.group().lower()
-            if mask[match.start()] or len(word) < 2 or word in small or word in _COMMON:
-                continue
-            if squash(word).text not in bystanders():
-                yield start, end
-                break
+        prose.append((start, end, {word for word, _, _ in words}))
+        for word, first, last in words:
+            if first > start + 3:
+                behind.add(word)
+            at = bisect.bisect(cues, max(start, first - _REACH - 1))
+            if at < len(cues) and cues[at] < min(end, last + _REACH):
+                near.add(word)
+    wanted = {word for word in near & behind if not _is_bystander(word)}
+    times: Counter[str] = Counter()
+    opened = []
+    for start, end, held in prose:
+        names = held & wanted
+        if any(times[word] < enough for word in names):
+            times.update(names)
+            opened.append((start, end))
+    return opened
+
+
+def _cues_in(text: str) -> list[int]:
+    """Where the words of the trade begin."""
+    raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
+    whole, automaton = _cue_words()
+    return [
+        start
+        for index, start, end in automaton.find_matches_as_indexes(raw)
+        if not text[start - 1 : start].isalnum()
+        and not (whole[index] and text[end : end + 1].isalnum())
+    ]
+
+
+@functools.cache
+def _cue_words() -> tuple[list[bool], Any]:
+    words = [
+        (form, cue.endswith("/"))
+        for cue in _CUES
+        for word in [cue.rstrip("/")]
+        for form in (word, word.capitalize(), word.upper())
+    ]
+    automaton = ahocorasick_rs.AhoCorasick(
+        [word for word, _ in words],
+        matchkind=ahocorasick_rs.MatchKind.LeftmostLongest,
+        implementation=ahocorasick_rs.Implementation.DFA,
+    )
+    return [whole for _, whole in words], automaton
 
 
 _SMALL: Final = re.compile(r"(?<!\S)[a-z]+(?![\w@])")
 _CODE: Final = re.compile(r"[{}=]|&&|\|\s[^|]*\|[^|]*\||::|\$\w|->|\bSELECT\b|\bAND \(")
+
+
+@functools.lru_cache(maxsize=16_384)
+def _is_bystander(word: str) -> bool:
+    return squash(word).text in bystanders()
 
 
 @functools.cache
@@ -106,6 +176,9 @@ _COMMON: Final = frozenset(
     url urls http https ip dns api usa us uk eu un ioc iocs ttp ttps cve html pdf xml json
     windows microsoft linux google office word excel powershell android ios macos
     sha256 sha1 md5 mitre att ck attack cti apt c2 rat
+    identity profile overview summary background introduction conclusion motivation origin aliases
+    attribution targets targeting victims victimology sectors tools techniques infrastructure
+    timeline assessment confidence capabilities description references appendix recommendations
     """.split()  # noqa: SIM905
 )
 
@@ -126,16 +199,28 @@ _WARE: Final = (
 )
 _MARKS: Final = r"[*_`\"“”'’‘)\]]*"
 _OPEN: Final = r"[\s\"“”'’‘*_`(\[:–—-]*"
+_OTHERS: Final = (
+    r"(?:[\"“'‘*_]*(?-i:[A-Z])[\w’'-]+(?: (?-i:[A-Z])[\w’'-]+)?[\"”'’*_]*"
+    r"(?:, (?:and |or )?| and | or )){0,3}"
+)
+"""Names of a list ahead of the name: *groups such as Alpha, Beta and …*."""
 _I: Final = re.IGNORECASE
 _AFTER: Final = {
     "band after": re.compile(
-        rf"{_MARKS}(?:['’]s?)?{_MARKS} (?:(?:threat|hacking|ransomware|cyber\w*|espionage|apt|"
-        rf"extortion|hacktivist|criminal|state-sponsored) ){{0,2}}{_BAND}\b",
+        rf"{_MARKS}(?:['’]s?)?{_MARKS}(?: \([^()\n]{{1,30}}\))? (?:(?:threat|hacking|ransomware|"
+        rf"cyber\w*|espionage|apt|extortion|hacktivist|criminal|state-sponsored) ){{0,2}}{_BAND}\b",
         _I,
     ),
     "is a band": re.compile(
-        rf"{_MARKS}(?: \([^()]{{1,60}}\))?(?:,? (?:is|was|are|has been|remains))?,? (?:an?|the|"
+        rf"{_MARKS}(?: \([^()]{{1,60}}\))?(?::| [–—-]| as|(?:,? (?:is|was|are|has been|remains))"
+        rf"(?: [\w-]+){{0,3}}? to be|,? (?:is|was|are|has been|remains))?,? (?:an?|the|"
         rf"one of the|likely an?) (?:[\w’'/-]+,? ){{0,7}}?(?:{_BAND}|threat|team|cluster)\b",
+        _I,
+    ),
+    "deeds after": re.compile(
+        rf"{_MARKS}(?:['’]s?)?{_MARKS} (?:\w+ )?(?:campaigns?|activit(?:y|ies)|operations?|"
+        r"intrusions?|attacks?|infrastructure|ttps|tradecraft|toolset|arsenal)\b"
+        rf"|{_MARKS}-(?:affiliated|associated|attributed|linked|related)\b",
         _I,
     ),
     "its victims": re.compile(
@@ -191,7 +276,10 @@ _AFTER: Final = {
 _BEFORE: Final = {
     "band before": re.compile(
         rf"\b{_BAND}(?: (?:called|named|known as|dubbed|tracked as|such as|like|including|"
-        rf"we (?:call|track as)))?(?: the)?{_OPEN}$",
+        r"we (?:call|track as)|(?:who |that )?(?:goes|go|going|known) by(?: the)?(?: "
+        r"(?:alias(?:es)?|names?|monikers?|handles?|nicknames?))?(?: of)?|(?:with|under|using) the "
+        r"(?:alias(?:es)?|names?|monikers?|handles?|nicknames?)(?: of)?))?(?: the)? ?[(:—–-]? ?"
+        rf"{_OTHERS}{_OPEN}$",
         _I,
     ),
     "attributed": re.compile(
@@ -204,14 +292,17 @@ _BEFORE: Final = {
         _I,
     ),
     "called": re.compile(
-        r"\b(?:tracked as|tracks? (?:\w+ ){0,3}as|known as|aka|a\.k\.a\.?|alias(?:es)?|dubbed|"
-        r"codenamed?|named|nicknamed|referred to as|calls?|as)"
-        rf"{_OPEN}$",
+        r"\b(?:known as|aka|a\.k\.a\.?|alias(?:es)?|dubbed|codenamed?|named|nicknamed|calls?|"
+        r"(?:track|known|refer|identif|label|designat)\w* (?:\w+ ){0,6}as|"
+        r"call(?:s|ing)? (?:it|them)sel(?:f|ves)|goes by(?: the name(?: of)?)?|"
+        r"under the (?:name|alias|moniker|handle)(?: of)?)"
+        rf" ?[(:]? ?{_OTHERS}{_OPEN}$",
         _I,
     ),
     "ware before": re.compile(
-        rf"\b{_WARE}(?: (?:called|named|known as|dubbed|such as|like|including|we (?:call|named)))?"
-        rf"{_OPEN}$",
+        rf"\b{_WARE},?(?: (?:called|named|known as|dubbed|such as|like|including|"
+        rf"we (?:call|named)))?"
+        rf" ?{_OTHERS}{_OPEN}$",
         _I,
     ),
     "handled": re.compile(
@@ -237,10 +328,21 @@ _RUN: Final = r"[A-Z][\w’&-]*(?:[ ][A-Z0-9][\w’&-]*){0,3}"
 _PROPOSED: Final = re.compile(
     rf"(?<![\w./\\@#$%&=:-])(?P<left>{_RUN})(?=['’]?s? (?:(?:threat|hacking|ransomware|apt|APT|"
     rf"extortion) )?(?:group|gang|actors?|hackers|operators|crew|APT|affiliates)\b)"
-    r"|(?:[Gg]roup|[Gg]ang|[Aa]ctor|[Cc]rew|[Cc]ollective|[Aa]dversary|APT|[Pp]ersona|[Cc]luster|"
-    r"aka|known as|dubbed|tracked as|[Aa]ttributed to|by the alias(?:es)?|called|named)"
-    rf"[ :][\"“'‘*_`]*(?P<right>{_RUN})"
+    r"|(?:(?:[Gg]roup|[Gg]ang|[Aa]ctor|[Cc]rew|[Cc]ollective|[Aa]dversary|APT|[Pp]ersona|[Cc]luster|"
+    r"affiliate|operator|hacker)s?(?:,? (?:such as|like|including|namely|called|named|dubbed))?|"
+    r"aka|known as|dubbed|(?:track|identifi)ed as|[Aa]ttributed to|by the alias(?:es)?|called|"
+    r"named|call(?:s|ing)? (?:itself|themselves)|under the (?:name|alias|moniker))"
+    rf"[ :](?:the )?[\"“'‘*_`(\[]*(?P<right>{_RUN})"
 )
+_NEXT: Final = re.compile(
+    rf"[\"”'’*_`\])]*(?: \((?:aka |also known as )?|, (?:aka |also known as |and |or )?| and | or |"
+    rf" / |/)[\"“'‘*_`\[]*(?P<name>{_RUN})"
+)
+"""The next name of a list."""
+_AHEAD: Final = re.compile(
+    rf"(?P<name>{_RUN})[\"”'’*_`\])]*(?: \(|, (?:and |or )?| and | or | / |/)[\"“'‘*_`\[]*$"
+)
+"""The name ahead of another of a list."""
 _TRIM_LEFT: Final = re.compile(
     r"^(?:(?:(?:the|a|an|this|its|their|new|actor|group|malware|recent|threat|known|while|both|in|"
     r"when|as|and|see|figure|operation)\s+)|[\s\"“”'‘’*_`(\[<]+)+",
@@ -276,21 +378,34 @@ class Candidate:
     beside: Counter[str]
     """What stands beside its places."""
     listed: int = 0
-    """Places in a list with an actor that is known."""
+    """Places in a list with another actor."""
     small: bool = False
     """The report writes the same word in small letters."""
+    titled: bool = False
+    """Stands in the first line."""
     within: int = 0
     """Places behind a word of the same sentence: there a capital says something."""
     spelled_out: bool = False
     """The report says what its letters stand for: *Client Records System (CRS)*."""
 
 
-def candidates_of(report: Report, taken: Sequence[Mention], nlp: Language) -> list[Candidate]:
-    """Every name that the model or the words beside it propose, with all that is known of it."""
-    text = report.text
+def candidates_of(
+    report: Report, taken: Sequence[Mention], nlp: Language | None = None
+) -> list[Candidate]:
+    """Every name that the model or the words beside it propose, with all that is known of it.
+
+    The model of the package, unless one is given, is loaded when there is something to read.
+    """
+    text = plain_spaces(report.text)
     small = words_of_report(text)
     mask = covered(text, ((m.start, m.end) for m in taken))
-    opened = list(open_sentences(text, mask, small))
+    opened = open_sentences(text, mask, small)
+    if not opened:
+        return []
+    if nlp is None:
+        from ctimine.extract.names_model import packaged
+
+        nlp = packaged().nlp
     votes: dict[str, Counter[str]] = {}
 
     def propose(start: int, end: int, label: str) -> None:
@@ -299,35 +414,45 @@ def candidates_of(report: Report, taken: Sequence[Mention], nlp: Language) -> li
             return
         votes.setdefault(text[start:end], Counter())[label] += 1
 
+    def propose_list(at: int, end: int) -> None:
+        while match := _NEXT.match(text, at, end):
+            propose(*match.span("name"), "")
+            at = match.end()
+
+    known = sorted((m.start, m.end) for m in taken if m.kind == "actor")
     docs = nlp.pipe((text[a:b] for a, b in opened), batch_size=128)
     for (start, end), doc in zip(opened, docs, strict=True):
         for span in doc.ents:
             propose(start + span.start_char, start + span.end_char, span.label_)
         for match in _PROPOSED.finditer(text, start, end):
             propose(*match.span(match.lastgroup or 0), "")
-    page = _Page(
-        text,
-        mask,
-        inside=covered(text, opened),
-        actors=covered(text, ((m.start, m.end) for m in taken if m.kind == "actor")),
-        small=small,
-    )
-    return [_weighed(page, name, seen) for name, seen in sorted(votes.items())]
+            if match.lastgroup == "right":
+                propose_list(match.end(), end)
+        for first, last in known[bisect.bisect(known, (start,)) : bisect.bisect(known, (end,))]:
+            propose_list(last, end)
+            ahead = _AHEAD.search(text, max(start, first - 60), first)
+            if ahead:
+                propose(*ahead.span("name"), "")
+    page = _Page(text, mask, inside=covered(text, opened), small=small)
+    candidates = [_weighed(page, name, seen) for name, seen in sorted(votes.items())]
+    _count_listed(text, candidates, covered(text, known))
+    return candidates
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Page:
-    """A text and what is known of its characters: explained, read by the model, an actor's."""
+    """A text and what is known of its characters: explained, read by the model."""
 
     text: str
     mask: bytearray
     inside: bytearray
-    actors: bytearray
     small: frozenset[str]
 
 
 _NO_NAME: Final = re.compile(
     r"[\n/\\|<>{}=\[\]()#]|\w\.\w|  |\d{5}|^[\d.,-]+$|^CVE|^T\d{4}"
+    r"|^[A-Z][a-z]+-[a-z]"
+    r"|CERT\b|\b(?:CSIRT|University|Institute|Ministry|Embassy|Labs?|Inc|Ltd|Foundation|Council)\b"
     r"|^(?:Operation|Project|Campaign|Event|Rule|Step|Stage|Phase|Chapter|Section|Table|Figure|"
     r"Appendix|Case|Version|Unit|Type|Known|See|Mr|Ms|Dr|Top|Level|Class)\b"
 )
@@ -345,9 +470,10 @@ def _may_be_name(name: str) -> bool:
         return False
     if any(word in _no_part() for word in words) or len(words) > 4:
         return False
-    return not all(word in bystanders() or word in _COMMON for word in words)
+    return not all(word in bystanders() or word in _COMMON or word.isdigit() for word in words)
 
 
+_FIRM_WORD: Final = re.compile(r" (?:Group|Team|Labs?|Security|Research|Networks)\b")
 _EDGE: Final = re.compile(r"(?<![\w./\\@#$%-])")
 _GOES_ON: Final = re.compile(r"[\w@]|\.\w|-\d")
 
@@ -362,47 +488,63 @@ def _weighed(page: _Page, name: str, votes: Counter[str]) -> Candidate:
             continue
         if page.mask.find(1, start, end) >= 0 or is_address(text, start, end):
             continue
+        longer = _FIRM_WORD.match(text, end)
+        if longer and _is_bystander(name + longer.group()):
+            continue
         found.places.append((start, end))
         found.read += page.inside[start]
         before = text[max(0, start - 60) : start]
         before = before[max(before.rfind("\n"), before.rfind(". ") + 1, 0) :]
         after = text[end : end + 80].partition("\n")[0]
-        for key, words in _AFTER.items():
-            found.beside[key] += bool(words.match(after))
+        ends = {key: m.end() for key, words in _AFTER.items() if (m := words.match(after))}
+        if ends.get("is a ware", 0) < ends.get("is a band", 0) and "is a ware" in ends:
+            del ends["is a band"]  # the nearer word says what it is: "a loader that its operators"
+        found.beside.update(ends.keys())
         for key, words in _BEFORE.items():
             found.beside[key] += bool(words.search(before))
-        found.listed += _beside_actor(page, start, end)
+        found.titled |= text.find("\n", 0, start) < 0
         found.within += bool(_BEHIND_WORD.search(before))
         found.spelled_out |= _stands_for(text, start, name)
     return found
 
 
-_BEHIND_WORD: Final = re.compile(r"[a-z,][\"“'‘(*_]* [\"“'‘(*_]*$")
+_BEHIND_WORD: Final = re.compile(r"[a-z,][\"“'‘(*_]* [\"“'‘(*_\[]*$")
 
 
 def _stands_for(text: str, start: int, name: str) -> bool:
     """Whether letters in brackets are the initials of the words before."""
     if not name.isupper() or not name.isalpha() or text[start - 1 : start] != "(":
         return False
-    words = re.findall(r"[A-Za-z]+", text[max(0, start - 90) : start])[-len(name) :]
+    words = re.findall(r"[A-Za-z]+", text[max(0, start - 90) : start])
+    words = [w for w in words if w not in _LINKING and w.lower() != name.lower()][-len(name) :]
     return "".join(word[0] for word in words).upper() == name
 
 
-_LINK_LEFT: Final = re.compile(r"[,/;(]?\s?(?:and |or |aka )?[\"“*_]*$")
-_LINK_RIGHT: Final = re.compile(r"[\"”*_)]*[,/;(]?\s?(?:and |or |aka )?[\"“*_(]*")
+_LINKING: Final = frozenset({"of", "the", "and", "for", "in", "on", "to", "de", "la"})
+_CALLED: Final = r"(?:also )?(?:known|tracked|called|referred to) (?:as )?"
+_ALSO: Final = rf"(?:and |or |[*_]*(?:aka|a\.k\.a\.)[*_]* |{_CALLED})?"
+_LINK_LEFT: Final = re.compile(rf"\s?[,/;(]?\s?{_ALSO}[\"“'‘*_\[]*$")
+_LINK_RIGHT: Final = re.compile(rf"[\"”'’*_)]*\s?[,/;(]?\s?{_ALSO}[\"“'‘*_(\[]*")
 
 
-def _beside_actor(page: _Page, start: int, end: int) -> bool:
-    """Whether a place stands in one list with a known actor: ``APT28, X and Y``."""
-    left = _LINK_LEFT.search(page.text, max(0, start - 12), start)
-    if left and left.group().strip() and left.start() and page.actors[left.start() - 1]:
+def _count_listed(text: str, candidates: Sequence[Candidate], actors: bytearray) -> bool:
+    """Count each name's places in a list with one of the ``actors``; whether any number rose."""
+    rose = False
+    for found in candidates:
+        listed = sum(_beside_actor(text, actors, start, end) for start, end in found.places)
+        rose |= listed > found.listed
+        found.listed = max(found.listed, listed)
+    return rose
+
+
+def _beside_actor(text: str, actors: bytearray, start: int, end: int) -> bool:
+    """Whether a place stands in one list with an actor: ``APT28, X and Y``."""
+    left = _LINK_LEFT.search(text, max(0, start - 24), start)
+    if left and left.group().strip() and left.start() and actors[left.start() - 1]:
         return True
-    right = _LINK_RIGHT.match(page.text, end)
+    right = _LINK_RIGHT.match(text, end)
     return bool(
-        right
-        and right.group().strip()
-        and right.end() < len(page.actors)
-        and page.actors[right.end()]
+        right and right.group().strip() and right.end() < len(actors) and actors[right.end()]
     )
 
 
@@ -423,6 +565,9 @@ FEATURES: Final = (
     "any ware",
     "ware twice",
     "ware share",
+    "kinds of band",
+    "sure band",
+    "titled",
     "more band",
     "more ware",
     "listed",
@@ -467,6 +612,9 @@ def features_of(found: Candidate) -> list[float]:
         float(goods >= 1),
         float(goods >= 2),
         min(1.0, goods / n),
+        sum(beside[key] > 0 for key in _BAND_SIGNS) / 2,
+        float(band >= 3 and band > 2 * goods),
+        float(found.titled),
         float(band > goods),
         float(goods > band),
         some(found.listed),
@@ -490,10 +638,16 @@ KINDS: Final = ("", "actor", "software")
 class Thresholds:
     """How sure the judge must be, and how sure a mention is called at least."""
 
-    actor: float = 0.6
-    software: float = 0.7
+    actor: float = 0.55
+    software: float = 0.65
 
 
+_CALLED_LEAST: Final = 0.6
+"""How sure the judge must be of what is only *called* so: malware is called something, too."""
+_LISTED_LEAST: Final = 0.4
+"""How sure the judge must be of what the model takes for an actor in a list with another one."""
+_MANY: Final = 4
+"""Places with words of a band beside it that make a name of a word that the report also writes."""
 _NUMBER: Final = re.compile(r"[A-Z]{1,4}[- ]?\d{1,4}")
 """Numbers of lists and models; those of vendors' schemes are found by ``schemes``."""
 
@@ -513,14 +667,19 @@ def verdict(
     neither, actor, software = (part / sum(parts) for part in parts)
     beside, votes = found.beside, found.votes
     band = sum(beside[key] for key in _BAND_SIGNS) + found.listed
-    band += min(beside["called"], votes["ACTOR"])
     goods = sum(beside[key] for key in _WARE_SIGNS)
+    if not goods and actor >= _CALLED_LEAST:
+        band += min(beside["called"], votes["ACTOR"])
     plain = found.name.istitle() and " " not in found.name
-    if plain and (found.small or not found.within):
+    if plain and ((found.small and band < _MANY) or not found.within):
         return "", neither  # an ordinary word, or one that only begins sentences
     if found.spelled_out or _NUMBER.fullmatch(found.name):
         return "", neither
-    if actor >= least.actor and band and actor >= software:
+    kinds = sum(beside[key] > 0 for key in _BAND_SIGNS)
+    if kinds > 1 and band >= max(_MANY, len(found.places) / 3) and band > 2 * goods:
+        return "actor", max(actor, least.actor)  # the report says so too often to be doubted
+    listed = found.listed and votes["ACTOR"] and not goods
+    if actor >= (_LISTED_LEAST if listed else least.actor) and band and actor >= software:
         return "actor", actor
     if software >= least.software and goods and votes["MALWARE"] + votes["TOOL"]:
         return "software", software
@@ -547,24 +706,22 @@ def find_new_names(
         return []
     # A passage that describes something explains none of the names in it.
     taken = [mention for mention in taken if mention.basis != "behaviour"]
-    mask = covered(report.text, ((m.start, m.end) for m in taken))
-    if next(open_sentences(report.text, mask, words_of_report(report.text)), None) is None:
-        return []  # nothing for the model, which then need not be loaded
+    candidates = candidates_of(report, taken, recogniser and recogniser.nlp)
+    if not candidates:
+        return []
     if recogniser is None:
         from ctimine.extract.names_model import packaged
 
         recogniser = packaged()
+    decided = _decided(plain_spaces(report.text), taken, candidates, recogniser)
     found: dict[int, Mention] = {}
-    for candidate in candidates_of(report, taken, recogniser.nlp):
-        kind, probability = verdict(candidate, recogniser.weights, recogniser.least)
-        if not kind:
-            continue
+    for candidate, kind, probability in decided:
         for start, end in candidate.places:
             mention = Mention(
                 report.id,
                 start,
                 end,
-                candidate.name,
+                report.text[start:end],
                 "actor" if kind == "actor" else "software",
                 "",
                 "name",
@@ -579,4 +736,20 @@ def find_new_names(
     for start in sorted(found):
         if not kept or kept[-1].end <= start:
             kept.append(found[start])
-    return kept
+    return [*kept, *find_initials(report, [*taken, *kept])]
+
+
+def _decided(
+    text: str, taken: Sequence[Mention], candidates: list[Candidate], recogniser: Recogniser
+) -> list[tuple[Candidate, str, float]]:
+    """The candidates that are names, with kind and probability.
+
+    What stands in a list with an actor found only now is judged once more.
+    """
+    actors = [(m.start, m.end) for m in taken if m.kind == "actor"]
+    while True:
+        judged = [(c, *verdict(c, recogniser.weights, recogniser.least)) for c in candidates]
+        decided = [(c, kind, probability) for c, kind, probability in judged if kind]
+        more = [place for c, kind, _ in decided if kind == "actor" for place in c.places]
+        if not _count_listed(text, candidates, covered(text, [*actors, *more])):
+            return decided

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import ahocorasick_rs
 
-from ctimine.extract.candidates import SURROGATES, covered, is_address
+from ctimine.extract.candidates import SURROGATES, covered, is_address, plain_spaces
 from ctimine.model import Mention, Report
 
 _SCHEMES: Final = {
@@ -46,7 +46,11 @@ _SCHEMES: Final = {
     "MUT-": r"MUT-\d{3,4}",
 }
 """Literal that a vendor's names begin with, and the form of the whole name."""
-_SCHEME: Final = re.compile(rf"(?<![\w./\\@#-])(?:{'|'.join(_SCHEMES.values())})(?![\w@]|-\w|\.\w)")
+_SCHEME: Final = re.compile(
+    rf"(?<![\w./\\@#-])(?:{'|'.join(_SCHEMES.values())})(?![\w@]|\.\w|-(?!(?:affiliated|aligned|"
+    r"associated|attributed|backed|connected|controlled|linked|operated|owned|related|run|"
+    r"sponsored)\b)\w)"
+)
 _LAST: Final = """
 Typhoon Sandstorm Blizzard Sleet Tempest Tsunami Hail Cyclone Flood Dust Twister Squall
 Panda Kitten Bear Chollima Spider Buffalo Jackal Leopard Lynx Wolf Hawk Crane Ocelot
@@ -118,7 +122,7 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
     >>> [m.quote for m in find_scheme_names(report, [])]
     ['UNC9999', 'Velvet Typhoon']
     """
-    text = report.text
+    text = plain_spaces(report.text)
     raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
     mask = covered(text, ((m.start, m.end) for m in taken))
     found = {}
@@ -133,7 +137,7 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
                 continue
         if not end or mask.find(1, start, end) >= 0 or is_address(text, start, end):
             continue
-        quote = text[start:end]
+        quote = report.text[start:end]
         found[start] = Mention(
             report.id,
             start,
@@ -174,7 +178,7 @@ def _calls() -> tuple[list[str], Any]:
 
 def _introduced(report: Report, mask: bytearray) -> Iterator[Mention]:
     """Coined names that the text calls a gang, and all other places where they stand."""
-    text = report.text
+    text = plain_spaces(report.text)
     called = Counter(
         name
         for name, start, end in _callings(text)
