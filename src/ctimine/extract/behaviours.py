@@ -372,12 +372,16 @@ class Linear:
     fast: Weights = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        import numpy as np
-
-        rarity = self.scale * np.where(self.hashes & 1, 1 / PIECE_WEIGHT, 1.0)
-        self.fast = Weights(self.weights, rarity.astype(np.float32), _FREQUENT)
+        self.fast = Weights(self.weights, self.frequent(_FREQUENT))
         self.gate = self.weights[:, [0]].toarray().ravel()
         self.index = GramIndex(self.hashes)
+
+    def frequent(self, count: int) -> Indices:
+        """The numbers of the most frequent n-grams."""
+        import numpy as np
+
+        rarity = self.scale * np.where(self.hashes & 1, np.float32(1 / PIECE_WEIGHT), 1)
+        return np.argsort(rarity, kind="stable")[:count]
 
     def rows(self, words: Sequence[Sequence[str]]) -> sparse.csr_matrix:
         """Sentences as rows of weighted n-grams of length one."""
@@ -386,7 +390,7 @@ class Linear:
 
         starts, columns = self.index.of(words)
         matrix = sparse.csr_matrix(
-            (self.scale[columns], columns.astype(np.int32), starts),
+            (self.scale[columns], columns.astype(np.int32), starts.astype(np.int32)),
             shape=(len(words), len(self.hashes)),
         )
         return unit_rows(matrix)
@@ -428,14 +432,13 @@ class Weights:
     fast as sparse rows do, and the rare ones cost little either way.
     """
 
-    def __init__(self, weights: sparse.csr_matrix, rarity: Numbers, frequent: int) -> None:
+    def __init__(self, weights: sparse.csr_matrix, frequent: Indices) -> None:
         import numpy as np
 
-        order = np.argsort(rarity, kind="stable")[:frequent]
         self.sparse = weights
-        self.dense = weights[order].toarray()
+        self.dense = weights[frequent].toarray()
         self.place = np.full(weights.shape[0], -1, np.int32)
-        self.place[order] = np.arange(len(order), dtype=np.int32)
+        self.place[frequent] = np.arange(len(frequent), dtype=np.int32)
 
     def product(self, rows: sparse.csr_matrix) -> Numbers:
         """``rows @ weights``, dense."""
@@ -444,7 +447,7 @@ class Weights:
 
         place = self.place[rows.indices]
         near = place >= 0
-        ends = np.r_[0, np.cumsum(near)][rows.indptr]
+        ends = np.r_[0, np.cumsum(near, dtype=np.int32)][rows.indptr].astype(np.int32)
         frequent = sparse.csr_matrix(
             (rows.data[near], place[near], ends), shape=(rows.shape[0], len(self.dense))
         )
@@ -486,14 +489,15 @@ def candidates(
     blocks = [np.clip(scores, FLOOR, _MOST_SCORE) for scores in blocks]
     odds = 1 / (1 + np.exp(-gate))
     count, labels = names.shape
-    stacked = np.stack(blocks)
-    open_ = np.flatnonzero(stacked.max(axis=(0, 2)) > FLOOR)
+    open_ = np.flatnonzero(np.max([scores.max(axis=1) for scores in blocks], axis=0) > FLOOR)
+    opened = [scores[open_] for scores in blocks]
+    # From the lowest to the highest of each sentence: its leaders and how far they are ahead.
+    ordered = [np.sort(scores, axis=1) for scores in opened]
     named = names[open_] > 0.8
     chosen = named.copy()
-    for scores in stacked[:, open_]:
-        leading = np.argpartition(-scores, min(_TOP, labels - 1), axis=1)[:, :_TOP]
-        np.put_along_axis(chosen, leading, values=True, axis=1)
-    chosen &= named | (stacked[:, open_].max(axis=0) > FLOOR)
+    for scores, order in zip(opened, ordered, strict=True):
+        least = order[:, max(0, order.shape[1] - _TOP)]
+        chosen |= (scores >= least[:, None]) & (scores > FLOOR)
     row, label = np.nonzero(chosen)
     at = open_[row]
 
@@ -504,14 +508,17 @@ def candidates(
 
     features: list[Any] = [gate[at], beside(gate, -1), beside(gate, 1)]
     features.append(np.full(len(at), gate.mean() if count else 0.0, np.float32))
-    for scores in blocks:
-        own = scores[at, label]
-        ordered = np.partition(scores[open_], (labels - 2, labels - 1), axis=1)[row, -2:]
-        rank = (scores[at] > own[:, None]).sum(axis=1)
+    few = min(3, count)
+    for scores, opened_scores, order in zip(blocks, opened, ordered, strict=True):
+        own = opened_scores[row, label]
+        lead = order[:, -1]
+        ahead = lead - order[:, -2] if labels > 1 else np.zeros_like(lead)
+        rank = (order[row] > own[:, None]).sum(axis=1)
         around = np.maximum(beside(scores, 1, label), beside(scores, -1, label))
-        few = min(3, count)
-        best = np.partition(scores, count - few, axis=0)[-few:] if few else scores
-        features += [own, own - ordered[:, 1], ordered[:, 1] - ordered[:, 0], np.log1p(rank)]
+        # Sentences off the gate have the floor: where too few are open, they make up the number.
+        best = np.vstack([opened_scores, np.full((few, labels), FLOOR, np.float32)])
+        best = np.partition(best, len(best) - few, axis=0)[len(best) - few :]
+        features += [own, own - lead[row], ahead[row], np.log1p(rank)]
         features += [around, best.max(axis=0)[label], best.mean(axis=0)[label]]
         features += [own * odds[at], np.maximum(own, -0.4)]
     first, second = blocks[0][at, label], blocks[-1][at, label]
@@ -643,14 +650,14 @@ class Model:
     sub_floor: float
     thresholds: dict[str, float]
     about: dict[str, Any]
-    _subs_of: dict[str, tuple[list[int], sparse.csr_matrix]] = dataclasses.field(init=False)
+    _subs_of: dict[str, list[int]] = dataclasses.field(init=False)
+    _fast_subs: Weights = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        columns: dict[str, list[int]] = {}
+        self._subs_of = {}
         for number, name in enumerate(self.subs):
-            columns.setdefault(name.partition(".")[0], []).append(number)
-        turned = self.sub_weights.T.tocsr()
-        self._subs_of = {parent: (own, turned[own]) for parent, own in columns.items()}
+            self._subs_of.setdefault(name.partition(".")[0], []).append(number)
+        self._fast_subs = Weights(self.sub_weights, self.linear.frequent(_FREQUENT // 2))
 
     def score(self, lines: Sequence[str]) -> tuple[Scored, sparse.csr_matrix]:
         """Candidates of a report given as its sentences in order, and the rows of n-grams."""
@@ -659,17 +666,18 @@ class Model:
         at, label, features = candidates(lines, words, *self.linear.score(rows))
         return Scored(at, label, self.ranker.probability(label, features)), rows
 
-    def most_exact(self, row: Numbers, parent: str) -> str:
+    def most_exact(self, rows: sparse.csr_matrix, parents: Sequence[str]) -> list[str]:
         """The sub-technique where a sentence carries it, the technique itself otherwise.
 
-        ``row`` is the sentence as a dense row of n-grams.
+        ``rows`` are the n-grams of a sentence for each of ``parents``.
         """
-        if parent not in self._subs_of:
-            return parent
-        columns, weights = self._subs_of[parent]
-        scores = weights @ row + self.sub_bias[columns]
-        best = int(scores.argmax())
-        return self.subs[columns[best]] if scores[best] >= self.sub_floor else parent
+        scores = self._fast_subs.product(rows) + self.sub_bias
+        found = []
+        for own, parent in zip(scores, parents, strict=True):
+            columns = self._subs_of.get(parent, [])
+            best = max(columns, key=own.__getitem__, default=-1)
+            found.append(self.subs[best] if best >= 0 and own[best] >= self.sub_floor else parent)
+        return found
 
 
 def silence(report: Report) -> str:
@@ -710,8 +718,6 @@ def find_behaviours(
     >>> [m.concept for m in find_behaviours(Report("r", "s", "i", text), threshold="recall")]
     ['T1566.001']
     """
-    import numpy as np
-
     if reason := silence(report):
         log.info("%s: %s", report.item or report.id, reason)
         return ()
@@ -727,33 +733,31 @@ def find_behaviours(
         return ()
     lines = [report.text[start:end] for start, end in spans]
     scored, rows = model.score(lines)
-    found = []
     # As rounded in the mention: a threshold on scores that were read finds the same.
-    chosen = [n for n, p in enumerate(scored.probability.tolist()) if round(p, 4) >= least]
-    row = np.zeros(rows.shape[1], np.float32)
-    for number in chosen:
-        at = int(scored.sentence[number])
-        grams = slice(rows.indptr[at], rows.indptr[at + 1])
-        row[rows.indices[grams]] = rows.data[grams]
-        start, end = spans[at]
-        parent = model.labels[int(scored.label[number])]
-        concept = model.most_exact(row, parent)
-        if concept in _SHOWN and not _SHOWN[concept].search(lines[at]):
-            concept = parent
+    near = (scored.probability >= least - 1e-4).nonzero()[0].tolist()
+    chosen = [n for n in near if round(float(scored.probability[n]), 4) >= least]
+    if not chosen:
+        return ()
+    at = scored.sentence[chosen]
+    parents = [model.labels[n] for n in scored.label[chosen].tolist()]
+    exact = model.most_exact(rows[at], parents)
+    found = []
+    for number, place, parent, concept in zip(chosen, at.tolist(), parents, exact, strict=True):
+        start, end = spans[place]
+        shown = _SHOWN.get(concept)
         found.append(
             Mention(
                 report=report.id,
                 start=start,
                 end=end,
-                quote=lines[at],
+                quote=lines[place],
                 kind="technique",
-                concept=concept,
+                concept=parent if shown and not shown.search(lines[place]) else concept,
                 basis="behaviour",
                 rule=RULE,
                 score=round(float(scored.probability[number]), 4),
             )
         )
-        row[rows.indices[grams]] = 0.0
     return tuple(sorted(found, key=lambda m: (m.start, m.end, m.concept)))
 
 
@@ -877,7 +881,7 @@ def read_model(path: Path) -> Model:
             raise ExtractError(f"model format {head['format']} is not ours", subject=str(path))
         arrays = np.load(path, allow_pickle=False)
         features = len(arrays["hashes"])
-        pointers = np.r_[0, np.cumsum(arrays["name_indptr"].astype(np.int64))]
+        pointers = np.r_[0, np.cumsum(arrays["name_indptr"], dtype=np.int32)].astype(np.int32)
         labels = tuple(head["labels"])
         linear = Linear(
             hashes=arrays["hashes"],
@@ -965,6 +969,8 @@ def _unpressed(arrays: Any, name: str, features: int) -> sparse.csr_matrix:
     pointers = np.r_[0, np.cumsum(sizes)]
     total = np.cumsum(gaps)
     before = np.r_[0, total][pointers[:-1]]
-    indices = total - np.repeat(before, sizes)
+    # Index arrays of one type, the rows' own: scipy copies a matrix for every product otherwise.
+    indices = (total - np.repeat(before, sizes)).astype(np.int32)
     data = arrays[f"{name}_data"].astype(np.float32) * np.repeat(arrays[f"{name}_step"], sizes)
+    pointers = pointers.astype(np.int32)
     return sparse.csc_matrix((data, indices, pointers), shape=(features, len(sizes))).tocsr()
