@@ -147,6 +147,7 @@ SENTENCES = [
     ("There is limited evidence of {}.", "assessed"),
     ("Strict {} alignment remains debatable.", "reference"),
     ("It took address books for later use in {}.", "forecast"),
+    ("Relevant hunts ({}, mail abuse) should link here.", "recommended"),
 ]
 
 

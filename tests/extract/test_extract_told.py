@@ -110,3 +110,14 @@ def test_stance_and_subject_count_as_for_any_other(text):
 
 def test_nothing_is_told_where_only_what_is_written_counts():
     assert found("In May APT29 used a loader that was packed with UPX.", behaviours=None) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The loader reads encrypted files that hold a decryption key.",
+        "A vendor named the actors behind a wiper attack in May.",
+    ],
+)
+def test_harm_is_told_by_who_does_it(text):
+    assert not {"T1486", "T1485"} & set(told(text))
