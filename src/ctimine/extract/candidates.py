@@ -10,6 +10,7 @@ ends at a word boundary of the raw text, and if every gap in it stands where the
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -109,6 +110,25 @@ def squash(text: str) -> Folded:
     return Folded(mapped[kept].tobytes().decode("utf-32-le"), offsets[kept])
 
 
+_DROPPED_ASCII: Final = frozenset(
+    char for char in map(chr, range(128)) if char.isspace() or char in _SEPARATORS
+)
+_NO_ASCII_MARKS: Final = {ord(char): None for char in _DROPPED_ASCII}
+
+
+def squash_name(name: str) -> tuple[str, list[int]]:
+    """What :func:`squash` gives for a short text, in a fraction of the time.
+
+    >>> squash_name("Fancy-BEAR")
+    ('fancybear', [0, 1, 2, 3, 4, 6, 7, 8, 9])
+    """
+    if name.isascii():
+        places = [at for at, char in enumerate(name) if char not in _DROPPED_ASCII]
+        return name.translate(_NO_ASCII_MARKS).lower(), places
+    folded = squash(name)
+    return folded.text, folded.offsets.tolist()
+
+
 _LEADS: Final = (" ", "\n", "\t", "(", "`", '"', "'", "“", "/", "\\", "*", "|", ">", ",")
 Entry = TypeVar("Entry")
 
@@ -148,17 +168,17 @@ class Lexicon(Generic[Entry]):
         keys: dict[str, _Key[Entry]] = {}
         exact: dict[str, Entry] = {}
         for written, entry in names:
-            folded = squash(written)
-            if not folded.text:
+            folded, places = squash_name(written)
+            if not folded:
                 continue
-            if len(folded.text) < short and folded.text.isascii():
+            if len(folded) < short and folded.isascii():
                 for form in {written, written.upper(), written.capitalize(), written.lower()}:
                     # "at" stands inside half of all words, so the mark before it is looked for, too
                     for lead in _LEADS if form.islower() else ("",):
                         exact.setdefault(lead + form, entry)
                 continue
-            key = keys.setdefault(folded.text, _Key(entry, set(), set()))
-            breaks, humps = _breaks(written, folded)
+            key = keys.setdefault(folded, _Key(entry, set(), set()))
+            breaks, humps = _breaks(written, places)
             key.breaks |= breaks
             key.humps |= humps
         self._keys = list(keys.values())
@@ -224,11 +244,10 @@ def _may_touch(outside: str, edge: str) -> bool:
     return edge.isascii() and 0x0590 <= ord(outside) <= 0x06FF
 
 
-def _breaks(written: str, folded: Folded) -> tuple[set[int], set[int]]:
+def _breaks(written: str, places: list[int]) -> tuple[set[int], set[int]]:
     """Positions in the folded name before which a separator may stand."""
     breaks, humps = set(), set()
-    for at in range(1, len(folded.text)):
-        left, right = int(folded.offsets[at - 1]), int(folded.offsets[at])
+    for at, (left, right) in enumerate(itertools.pairwise(places), start=1):
         before, after = written[left], written[right]
         if right - left > 1 or (before.isdigit() != after.isdigit()):
             breaks.add(at)

@@ -11,7 +11,7 @@ from typing import Final
 
 from ctimine.attack import Catalogue
 from ctimine.errors import ExtractError
-from ctimine.extract.candidates import Hit, Lexicon, outermost, squash
+from ctimine.extract.candidates import Hit, Lexicon, outermost, squash_name
 from ctimine.model import ConceptKind
 
 _SUFFIX: Final = re.compile(
@@ -86,7 +86,7 @@ def word_lists() -> dict[str, frozenset[str]]:
     True
     """
     return {
-        f"{section}.{name}": frozenset(squash(word).text for word in words.split())
+        f"{section}.{name}": frozenset(squash_name(word)[0] for word in words.split())
         for section, lists in _data().items()
         if section != "commands"
         for name, words in lists.items()
@@ -142,7 +142,7 @@ def _known(catalogue: Catalogue) -> list[Known]:
     for name, concept in catalogue.names():
         if concept.kind == "tactic":
             continue
-        key = squash(name).text
+        key = squash_name(name)[0]
         table.setdefault(key, Known(key, set())).forms.add(name)
         owners.setdefault(key, {}).setdefault(concept.kind, {})[concept.id] = None
     lists = word_lists()
@@ -171,7 +171,7 @@ def _preference(known: Known, catalogue: Catalogue) -> str:
     if not (known.actors and known.software):
         return ""
     first = [
-        any(squash(catalogue[concept].name).text == known.key for concept in concepts)
+        any(squash_name(catalogue[concept].name)[0] == known.key for concept in concepts)
         for concepts in (known.actors, known.software)
     ]
     if all(first):
@@ -188,7 +188,7 @@ def _add_implied(table: dict[str, Known], catalogue: Catalogue) -> None:
         for name in (concept.name, *concept.aliases):
             short = _SUFFIX.sub("", name)
             short = re.sub(r"^The (?=[A-Z])", "", short)
-            key = squash(short).text
+            key = squash_name(short)[0]
             if short == name or len(key) < 4 or not short[0].isupper():
                 continue
             if name == concept.name and key in table and not concept.id.startswith("misp:"):
@@ -206,7 +206,7 @@ def _add_implied(table: dict[str, Known], catalogue: Catalogue) -> None:
                 known.actors = tuple(sorted((*known.actors, concept.id)))
     for concept in catalogue.concepts("software"):
         for name in (concept.name, *concept.aliases):
-            known_actor = table.get(squash(_PORT.sub("", name)).text)
+            known_actor = table.get(squash_name(_PORT.sub("", name))[0])
             if _PORT.search(name) and known_actor is not None and known_actor.actors:
                 known_actor.ports = tuple(sorted({*known_actor.ports, concept.id}))
 
