@@ -161,8 +161,9 @@ def is_borrowed(sentence: str, start: int, end: int, key: str) -> bool:
         *contexts("use", "kinds").get(services()[key].category, ()),
         *contexts("use", "services").get(key, ()),
     )
+    aside = (context for several in contexts("aside", "side").values() for context in several)
     return all(context.fits(sentence, start, end) for context in needed) and not any(
-        context.fits(sentence, start, end) for context in contexts("aside", "side")["before"]
+        context.fits(sentence, start, end) for context in aside
     )
 
 
