@@ -699,9 +699,17 @@ def silence(report: Report) -> str:
 @functools.lru_cache(maxsize=4)
 def _unlike_english(sample: str) -> bool:
     """Whether a text is hardly English; remembered, as each step asks anew."""
-    words = _WORD.findall(sample.lower())
-    if len(words) >= 20:
-        return sum(map(_ENGLISH.__contains__, words)) < 0.03 * len(words)
+    # Enough for as many words as there can be: each takes a letter and a blank.
+    small = sample.lower()
+    plenty = max(20, 0.03 * (len(small) + 1) / 2)
+    english = count = 0
+    for match in _WORD.finditer(small):
+        count += 1
+        english += match.group() in _ENGLISH
+        if english >= plenty:
+            return False
+    if count >= 20:
+        return english < 0.03 * count
     letters = [c for c in sample if c.isalpha()]
     return sum(map(str.isascii, letters)) < 0.7 * len(letters)
 

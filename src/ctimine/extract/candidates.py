@@ -27,7 +27,7 @@ _DROPPED: Final = 0xFFFFFFFD
 _SEPARATORS: Final = "-_.'’`´‘\u2010\u2011\u2012\u2013\u2014\u2015"
 _TABLE: Final[npt.NDArray[np.uint32]] = np.full(0x110000, _UNKNOWN, dtype=np.uint32)
 _EXPANDED: Final[dict[int, list[int]]] = {}
-SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
 _GAP: Final = re.compile(
     rf"[ \t\u00a0\u2009\u202f]{{1,2}}|[{re.escape(_SEPARATORS)}]|[ \t]*\n[ \t]*|"
@@ -203,13 +203,26 @@ class Lexicon(Generic[Entry]):
             if end - start != last - first and not _gaps_fit(text, offsets, first, last, key):
                 continue
             hits.append(Hit(start, end, text[start:end], key.entry))
-        raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
+        raw = without_surrogates(text)
         for index, first, end in self._raw.find_matches_as_indexes(raw, overlapping=True):
             start = first + self._led[index]
             if at_boundaries(text, start, end):
                 hits.append(Hit(start, end, text[start:end], self._exact[index]))
         hits.sort(key=lambda hit: (hit.start, -hit.end))
         return hits
+
+
+def without_surrogates(text: str) -> str:
+    r"""The text, equally long, as what reads UTF-8 can take it.
+
+    >>> without_surrogates("half a character: \ud83d")[-1]
+    '\ufffd'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
+    return text
 
 
 def at_boundaries(text: str, start: int, end: int) -> bool:

@@ -38,8 +38,9 @@ _MORE: Final = re.compile(
 _IN_PARENTHESES: Final = re.compile(r"\s?\(\s?(?P<sub>[.]\d{3})(?!\d)")
 _SLASHED: Final = re.compile(r"/(?P<sub>\d{3})(?!\d)")
 _TYPO: Final = re.compile(
-    r"(?<![A-Za-z0-9.-])(?:T(?:\d{3}|\d{5})[./]\d{3}|T[1lI]?[Oo]\d{2,3}\.\d{3}|"
-    r"T\d[Oo]\d{2}(?:\.\d{3})?)"
+    # the letter stands first, so that the search leaps to it
+    r"T(?<![A-Za-z0-9.-]T)(?:(?:\d{3}|\d{5})[./]\d{3}|[1lI]?[Oo]\d{2,3}\.\d{3}|"
+    r"\d[Oo]\d{2}(?:\.\d{3})?)"
     r"(?![A-Za-z0-9])"
 )
 _OTHER: Final = re.compile(r"(?:TA|G|S|C)\d{4}(?![0-9A-Za-z])")

@@ -43,6 +43,8 @@ class Known:
     ordinary: bool = False
     never: bool = False
     command: bool = False
+    one_word: bool = False
+    """No form has a space."""
     implied: bool = False
     """Not a name of the catalogue but a part of one: ``Lazarus`` of ``Lazarus Group``."""
 
@@ -55,11 +57,6 @@ class Known:
     def is_name(self) -> bool:
         """Whether an actor, a software or a campaign bears it."""
         return bool(self.actors or self.software or self.campaigns)
-
-    @property
-    def one_word(self) -> bool:
-        """Whether no form has a space."""
-        return not any(" " in form for form in self.forms)
 
     @property
     def numbered(self) -> bool:
@@ -159,6 +156,7 @@ def _known(catalogue: Catalogue) -> list[Known]:
         known.ordinary = key in lists["names.ordinary"] or (known.is_name and len(key) <= 2)
         known.never = key in lists["names.never"] and known.is_name
         known.command = key in command_lines() and bool(known.software)
+        known.one_word = not any(" " in form for form in known.forms)
     return list(table.values())
 
 

@@ -24,11 +24,11 @@ import ahocorasick_rs
 
 from ctimine.extract.actors import find_initials
 from ctimine.extract.candidates import (
-    SURROGATES,
     covered,
     is_address,
     plain_spaces,
     squash,
+    without_surrogates,
 )
 from ctimine.extract.sentences import sentences
 from ctimine.model import Mention, Report
@@ -108,7 +108,7 @@ def open_sentences(
 
 def _cues_in(text: str) -> list[int]:
     """Where the words of the trade begin."""
-    raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
+    raw = without_surrogates(text)
     whole, automaton = _cue_words()
     return [
         start

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import ahocorasick_rs
 
-from ctimine.extract.candidates import SURROGATES, covered, is_address, plain_spaces
+from ctimine.extract.candidates import covered, is_address, plain_spaces, without_surrogates
 from ctimine.model import Mention, Report
 
 _SCHEMES: Final = {
@@ -123,7 +123,7 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
     ['UNC9999', 'Velvet Typhoon']
     """
     text = plain_spaces(report.text)
-    raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
+    raw = without_surrogates(text)
     mask = covered(text, ((m.start, m.end) for m in taken))
     found = {}
     for index, at, stop in _triggers().find_matches_as_indexes(raw):
@@ -157,7 +157,7 @@ def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]
 
 def _callings(text: str) -> Iterator[tuple[str, int, int]]:
     """Coined names beside a word such as *gang*, with their offsets."""
-    raw = text if text.isascii() else SURROGATES.sub("\ufffd", text)
+    raw = without_surrogates(text)
     words, automaton = _calls()
     for index, start, end in automaton.find_matches_as_indexes(raw):
         if words[index] in _CALLS_AFTER:

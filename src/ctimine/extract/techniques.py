@@ -16,6 +16,7 @@ from typing import Final
 
 from ctimine.attack import Catalogue
 from ctimine.extract.candidates import Hit, is_address, squash
+from ctimine.extract.gate import Scan
 from ctimine.extract.ids import plain
 from ctimine.extract.lexicon import Known, word_lists
 from ctimine.extract.shortforms import find_short_forms
@@ -56,13 +57,13 @@ _MORE_USED: Final = re.compile(
     r"establish|steal|dump))\b"
 )
 _PREPARING: Final = frozenset({"reconnaissance", "resource-development"})
-_MOBILE: Final = re.compile(r"\b(?:Android|iOS|iPhone|APK|mobile malware|smishing)\b")
+_MOBILE: Final = Scan(re.compile(r"\b(?:Android|iOS|iPhone|APK|mobile malware|smishing)\b"))
 _PLANT: Final = re.compile(
     r"\b(?:ICS|SCADA|PLCs?|RTUs?|HMIs?|OT|Modbus|substations?|protective relays?|turbines?|"
     r"IEC 6\d{4}|OPC|circuit breakers?|industrial (?:control|protocols?))\b"
 )
 """Words about a plant that stand near the name of what is done to it."""
-_ICS: Final = re.compile(r"\b(?:ICS|SCADA|PLCs?|HMI|Modbus|OT network|industrial control)\b")
+_ICS: Final = Scan(re.compile(r"\b(?:ICS|SCADA|PLCs?|HMI|Modbus|OT network|industrial control)\b"))
 
 
 def find_technique_names(
@@ -247,8 +248,9 @@ class _Reader:
                 for domain in concept.domains if concept else ():
                     votes[domain] = votes.get(domain, 0) + 1
             if not any(votes.values()):
-                votes["mobile"] = len(_MOBILE.findall(self.text, 0, 30_000)) // 8
-                votes["ics"] = len(_ICS.findall(self.text, 0, 30_000)) // 8
+                lead = self.text[:30_000]
+                votes["mobile"] = sum(1 for _ in _MOBILE.of(lead)) // 8
+                votes["ics"] = sum(1 for _ in _ICS.of(lead)) // 8
                 votes["enterprise"] = 1
             self._domain = max(votes, key=lambda domain: (votes[domain], domain == "enterprise"))
         return self._domain
