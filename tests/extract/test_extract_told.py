@@ -6,7 +6,7 @@ import pytest
 
 from ctimine import extract
 from ctimine.attack import load_attack
-from ctimine.extract.told import RULE, besides, find_told, told_rules
+from ctimine.extract.told import ALONE, RULE, agreed, find_described, find_told, told_rules
 from ctimine.model import Block, Mention, Report
 
 RULES = told_rules()
@@ -48,7 +48,7 @@ def test_the_words_are_quoted_where_they_stand():
     text = "In May the crew sent e-mails with an Excel attachment to a port."
     (mention,) = find_told(Report("r", "s", "i", text, language="en"))
     assert text[mention.start : mention.end] == mention.quote == "e-mails with an Excel attachment"
-    assert (mention.rule, mention.basis, mention.kind) == (RULE, "behaviour", "technique")
+    assert (mention.rule, mention.basis, mention.kind) == (ALONE, "behaviour", "technique")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,9 @@ def test_the_words_are_quoted_where_they_stand():
         "2003558 - they dumped LSASS",
         "reg.exe lsass.exe /v %TMP% access lsass 0x1F &&",
         "Dumped LSASS",
+        'DeviceEvents where line has_all ("they", "dumped", "LSASS")',
+        "Suspicious program that dumped LSASS",
+        "Our sensor helps detect who dumped LSASS in the harbour.",
     ],
 )
 def test_what_is_no_prose_tells_nothing(text):
@@ -77,13 +80,24 @@ def test_another_language_is_left_alone():
     assert find_told(Report("r", "s", "i", "Sie nutzten cmd.exe im Hafen.", language="de")) == ()
 
 
-def test_plain_words_go_before_a_description_of_the_same_technique():
-    def described(concept, start=0):
-        return Mention("r", start, start + 40, "", "technique", concept, "behaviour", rule="x")
+def described(concept, start=0):
+    return Mention("r", start, start + 40, "", "technique", concept, "behaviour", rule="x")
 
-    plain = Mention("r", 5, 9, "", "technique", "T1566.001", "behaviour", rule=RULE)
-    kept = [described("T1105"), described("T1566.001", 41)]
-    assert list(besides([described("T1566"), *kept], [plain])) == kept
+
+def test_plain_words_agree_with_a_description_of_their_sentence_and_technique():
+    plain = Mention("r", 5, 9, "", "technique", "T1566.001", "behaviour", rule=ALONE)
+    others = [described("T1105"), described("T1566.001", 41)]
+    assert [m.rule for m in agreed([plain], others)] == [ALONE]
+    assert [m.rule for m in agreed([plain], [*others, described("T1566")])] == [RULE]
+
+
+def test_a_technique_stands_once_a_sentence_at_any_threshold():
+    text = "The crew sent spearphishing e-mails with a malicious Excel attachment to a port."
+    report = Report("r", "s", "i", text, language="en")
+    for threshold in ("high", "balanced", "recall"):
+        mentions = find_described(report, threshold=threshold)
+        (phishing,) = (m for m in mentions if m.concept.startswith("T1566"))
+        assert (phishing.concept, phishing.rule) == ("T1566.001", RULE)
 
 
 def found(text: str, **options):
@@ -94,6 +108,16 @@ def found(text: str, **options):
 def test_a_technique_told_in_plain_words_makes_a_claim():
     (claim,) = found("In May APT29 used a loader that was packed with UPX.")
     assert (claim.subject, claim.object, claim.basis) == ("G0016", "T1027.002", "behaviour")
+
+
+def test_words_alone_make_no_claim_where_only_the_title_says_who():
+    assert found("APT29 is old.\n\nThe work was done with AnyDesk.") == ()
+
+
+def test_words_with_which_the_model_agrees_need_no_name_in_the_sentence():
+    mail = "Spearphishing e-mails with a malicious Word attachment went to a port."
+    (claim,) = found(f"APT29 is old.\n\n{mail}")
+    assert (claim.subject, claim.object, claim.rule) == ("G0016", "T1566.001", "main")
 
 
 @pytest.mark.parametrize(

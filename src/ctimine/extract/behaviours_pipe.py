@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ctimine.extract.behaviours import Threshold, find_behaviours
+from ctimine.extract.behaviours import Threshold
 from ctimine.extract.docs import mentions_of, report_of, set_mentions
 from ctimine.extract.finding import in_order, tells_deeds
-from ctimine.extract.told import besides, find_told
+from ctimine.extract.told import find_described
 from ctimine.model import Mention
 
 
@@ -35,10 +35,7 @@ class Behaviours:
     def match(self, doc: Doc) -> tuple[Mention, ...]:
         """The mentions of described techniques."""
         report = report_of(doc)
-        if not tells_deeds(report):
-            return ()
-        plain = find_told(report)
-        return (*plain, *besides(find_behaviours(report, threshold=self.threshold), plain))
+        return find_described(report, threshold=self.threshold) if tells_deeds(report) else ()
 
     def set_annotations(self, doc: Doc, mentions: Iterable[Mention]) -> Doc:
         """Add the mentions to the Doc."""

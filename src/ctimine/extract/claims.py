@@ -25,6 +25,7 @@ from ctimine.extract.rules import least_described, scores
 from ctimine.extract.service_names import services_in
 from ctimine.extract.shortforms import RULE as SHORT_FORM
 from ctimine.extract.stance import Judge
+from ctimine.extract.told import ALONE
 from ctimine.model import EVIDENT, UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
 
 _SILENT: Final = frozenset({"layer", "index", "readme", "template"})
@@ -686,7 +687,7 @@ class _Finder:
         if relation in {"uses", "exploits"}:
             time = time or self._time(start, end, target)
             ways = ways or self._ways(start, end, target, thing, row)
-        if target.rule == BEHAVIOUR and score < least_described():
+        if target.rule in {BEHAVIOUR, ALONE} and score < least_described():
             return
         for via in dict.fromkeys("" if way == target.key else way for way in ways or ("",)):
             claim = Claim(

@@ -130,7 +130,8 @@ def extract(
     ``behaviours`` is the threshold for techniques that are described without a name or id:
     ``high``, ``balanced`` or ``recall``; with None only what is written, and abused services,
     counts. What the model finds are mentions with a probability; only ``recall``, which is for a
-    person to sift, lets the surer of them make claims. What is told in plain words does so always.
+    person to sift, lets the surer of them make claims. What is told in plain words makes claims
+    where the model agrees or the sentence itself says who does it.
     ``names="listed"`` counts only known names and those of vendors' schemes; ``"all"`` also what a
     small spaCy model recognises, which is loaded when a text has a name to judge. Neither is looked
     for where no deeds are told (:func:`tells_deeds`).
@@ -161,11 +162,9 @@ def extract(
 
         found += find_new_names(report, found)
     if told and behaviours is not None:
-        from ctimine.extract.behaviours import find_behaviours
-        from ctimine.extract.told import besides, find_told
+        from ctimine.extract.told import find_described
 
-        plain = find_told(report, layout)
-        found += [*plain, *besides(find_behaviours(report, threshold=behaviours), plain)]
+        found += find_described(report, layout, threshold=behaviours)
     mentions = in_order(found)
     judge = Judge(report, mentions, layout)
     mentions = set_stance(report, mentions, judge)
