@@ -110,14 +110,19 @@ def test_a_technique_told_in_plain_words_makes_a_claim():
     assert (claim.subject, claim.object, claim.basis) == ("G0016", "T1027.002", "behaviour")
 
 
-def test_words_alone_make_no_claim_where_only_the_title_says_who():
-    assert found("APT29 is old.\n\nThe work was done with AnyDesk.") == ()
+MAIL = "Staff of a port got e-mails with a malicious Excel attachment."
 
 
-def test_words_with_which_the_model_agrees_need_no_name_in_the_sentence():
-    mail = "Spearphishing e-mails with a malicious Word attachment went to a port."
-    (claim,) = found(f"APT29 is old.\n\n{mail}")
+def test_where_only_the_title_says_who_plain_words_make_no_claim_unless_they_are_sifted():
+    text = f"APT29 is old.\n\n{MAIL}"
+    assert found(text) == ()
+    (claim,) = found(text, behaviours="recall")
     assert (claim.subject, claim.object, claim.rule) == ("G0016", "T1566.001", "main")
+
+
+def test_a_heading_says_who_where_the_model_agrees_and_not_for_words_alone():
+    text = f"# Reports\n\n## APT29\n\n{MAIL} The work was done with AnyDesk."
+    assert [(c.object, c.rule) for c in found(text)] == [("T1566.001", "section")]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def extract(
     ``high``, ``balanced`` or ``recall``; with None only what is written, and abused services,
     counts. What the model finds are mentions with a probability; only ``recall``, which is for a
     person to sift, lets the surer of them make claims. What is told in plain words makes claims
-    where the model agrees or the sentence itself says who does it.
+    where the words around it say who does it.
     ``names="listed"`` counts only known names and those of vendors' schemes; ``"all"`` also what a
     small spaCy model recognises, which is loaded when a text has a name to judge. Neither is looked
     for where no deeds are told (:func:`tells_deeds`).
