@@ -167,3 +167,16 @@ def test_two_processes_say_what_one_says(nlp, doc):
     docs = list(nlp.pipe([to_doc(REPORT, nlp) for _ in range(3)], n_process=2))
     assert [spans(other) for other in docs] == [spans(doc)] * 3
     assert [other._.cti_claims for other in docs] == [doc._.cti_claims] * 3
+
+
+@pytest.mark.parametrize("behaviours", [None, "recall"])
+def test_half_characters_in_a_text_hide_nothing_and_break_nothing(behaviours):
+    half = "\ud800"
+    text = (
+        f"# APT29 {half}\n\nAPT29 used {half} T1102. The group sent e-mails with an Excel attachment."
+        f"\n\n- Observed {half}: APT29, formerly Harbour {half} Fox, read a Pastebin note for its C2."
+    )
+    report = Report("r", "s", "i", text, title=f"x {half}", language="en")
+    mentions, claims = extract(report, load_attack(), behaviours=behaviours)
+    assert ("G0016", "T1102") in {(claim.subject, claim.object) for claim in claims}
+    assert all(text[m.start : m.end] == m.quote for m in mentions)

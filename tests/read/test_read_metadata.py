@@ -428,3 +428,21 @@ def test_addresses_that_mean_the_same_are_the_same(url, normal):
 
 def test_the_same_bytes_give_the_same_report():
     assert page("<title>x y z</title>") == page("<title>x y z</title>")
+
+
+def test_what_no_reader_sees_stands_in_no_title():
+    bundle = {
+        "type": "bundle",
+        "id": "bundle--1",
+        "objects": [
+            {
+                "type": "report",
+                "id": "report--6f0f7d0e-7c5b-4b8e-9c39-0d7d8c0c9b11",
+                "name": "Heron \ud800 at\u202e work",
+                "description": "APT29 used T1102.",
+                "published": "2024-01-01T00:00:00Z",
+            }
+        ],
+    }
+    found = read(Snapshot("s", "a.json", json.dumps(bundle).encode()))
+    assert found.title == "Heron \ufffd at work"

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import ahocorasick_rs
 
+from ctimine.extract.candidates import without_surrogates
 from ctimine.extract.caseless import folded, minds_case
 
 
@@ -132,7 +133,7 @@ class Scan:
         """The matches in a text, from left to right, none within another."""
         reached = 0
         searched = text if self._exact else folded(text)
-        hits = self._words.find_matches_as_indexes(searched, overlapping=True)
+        hits = self._words.find_matches_as_indexes(without_surrogates(searched), overlapping=True)
         for at in sorted({start for _, start, _ in hits}):
             match = self._pattern.match(text, at) if at >= reached else None
             if match:
@@ -185,7 +186,7 @@ class Gate:
     def _hits(self, text: str) -> list[tuple[int, int, int]]:
         """Words with their offsets, by where they end."""
         hits: list[tuple[int, int, int]] = self._words.find_matches_as_indexes(
-            text if self._exact else folded(text), overlapping=True
+            without_surrogates(text if self._exact else folded(text)), overlapping=True
         )
         return hits
 

@@ -15,6 +15,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from ctimine.errors import ExtractError
+from ctimine.extract.candidates import without_surrogates
 from ctimine.extract.gate import Scan
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def services_in(text: str, start: int = 0, end: int | None = None) -> list[tuple
     [('api[.]telegram[.]org', 'telegram'), ('Pastebin', 'pastebin')]
     """
     end = len(text) if end is None else end
-    part = text[start:end]
+    part = without_surrogates(text[start:end])
     automaton, keys = _names()
     found: list[tuple[int, int, str]] = []
     for number, a, b in automaton.find_matches_as_indexes(part):

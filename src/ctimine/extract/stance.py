@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import ahocorasick_rs
 
 from ctimine.errors import ExtractError
+from ctimine.extract.candidates import without_surrogates
 from ctimine.extract.caseless import AnyCase, folded
 from ctimine.extract.gate import Gate, Scan
 from ctimine.extract.languages import other_language
@@ -123,7 +124,7 @@ class LabelForms:
     def places(self, text: str) -> list[int]:
         """Where in a text a label may begin, in order."""
         places = {0}
-        for _, at, _ in self.marks.find_matches_as_indexes(folded(text)):
+        for _, at, _ in self.marks.find_matches_as_indexes(without_surrogates(folded(text))):
             # a dash counts with the white space before it
             places.add(at - 1 if text[at] in _DASHES and at else at)
         return [at for at in sorted(places) if self.opening.match(text, at)]

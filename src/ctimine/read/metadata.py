@@ -16,7 +16,7 @@ from typing import Any, Final
 from ctimine.model import Block, Fact, Report, Snapshot, Source, stable_id
 from ctimine.read.dates import parse_date
 from ctimine.read.kind import find_kind
-from ctimine.read.text import Reading
+from ctimine.read.text import Reading, visible
 
 # -- order of trust: the first origin that says something is believed ------------------------------
 
@@ -120,9 +120,12 @@ class _Case:
 
 
 def _by_field(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    """Facts by field, their values without what no reader sees and without half characters."""
     found: dict[str, list[Fact]] = {}
     for fact in facts:
-        found.setdefault(fact.field, []).append(fact)
+        shown = visible(fact.value)
+        kept = fact if shown == fact.value else dataclasses.replace(fact, value=shown)
+        found.setdefault(fact.field, []).append(kept)
     return found
 
 
