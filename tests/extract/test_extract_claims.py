@@ -630,6 +630,7 @@ def stances(source: str) -> dict[str, str]:
     "said",
     [
         f"We attribute this campaign with moderate confidence to {APT29}.",
+        f"This campaign was allegedly attributed to {APT29}.",
         f"We attribute these attacks (with a medium level of confidence) to {APT29}.",
         f"This activity is likely linked to {APT29}.",
         f"We assess with low confidence that {APT29} was behind these intrusions.",

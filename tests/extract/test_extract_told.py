@@ -69,6 +69,21 @@ def test_what_is_no_prose_tells_nothing(text):
     assert told(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "silent"),
+    [
+        (
+            "It runs on, and a payload is downloaded.",
+            "They had victims run the downloaded payload.",
+        ),
+        ("It is signed with a certificate.", "It is signed with a certificate for three domains."),
+    ],
+)
+def test_words_of_another_deed_keep_a_pattern_silent(text, silent):
+    assert told(text) != []
+    assert told(silent) == []
+
+
 @pytest.mark.parametrize("kind", ["heading", "code", "reference", "caption"])
 def test_headings_captions_and_code_tell_nothing(kind):
     text = "They dumped LSASS."

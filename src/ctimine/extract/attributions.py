@@ -77,9 +77,9 @@ _GRADE: Final = (
 )
 _UNSURE: Final = re.compile(
     rf"\b(?:{_GRADE}|confidence\W{{1,3}}(?:\w+ ){{0,2}}?(?:low|medium|moderate)|tentative(?:ly)?|"
-    r"likely|probabl[ey]|possibl[ey]|suspect\w*|presum\w+|loosely|(?:may|might|could) (?:be|have)|"
-    r"appears? to|seems? to|(?:we|researchers|analysts|\w+) (?:believes?|suspects?|assess(?:es)?|"
-    r"judges?))\b",
+    r"likely|probabl[ey]|possibl[ey]|alleged\w*|suspect\w*|presum\w+|loosely|"
+    r"(?:may|might|could) (?:be|have)|appears? to|seems? to|(?:we|researchers|analysts|\w+) "
+    r"(?:believes?|suspects?|assess(?:es)?|judges?))\b",
     re.IGNORECASE,
 )
 _SURE: Final = re.compile(
