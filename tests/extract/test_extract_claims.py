@@ -866,3 +866,15 @@ def test_a_technique_in_the_title_of_another_text_is_a_reference(words, stance):
     text = f"The use is told in our post [{words}](https://x.example/a) of May."
     mentions, _ = extract(Report("r", "s", "i", text), load_attack(), behaviours=None)
     assert [(m.concept, m.stance) for m in mentions] == [("T1055", stance)]
+
+
+def test_what_rests_on_the_source_of_a_contested_affair_alone_is_assessed():
+    source = (
+        f"# {APT29}\n\n{APT29} is old.\n\n"
+        + "It has many ships.\n\n" * 90
+        + "## The harbour\n\nThe lamps went out. [R2]\n\n"
+        "Attribution for this incident remains contested.\n\n## ATT&CK mapping\n\n"
+        f"- {T} a page [R2]\n- {T2} a script [R1][R2]"
+    )
+    found = {claim.object: claim.stance for claim in claims_of(source, title="APT29")}
+    assert found == {"T1102.001": "assessed", "T1059.001": "reported"}

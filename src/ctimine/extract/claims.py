@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
@@ -161,6 +162,8 @@ _LIKEWISE: Final = re.compile(
 )
 """A comparison ahead of what a sentence tells."""
 _LONGEST_ENTRY: Final = 1500  # characters
+_CITED: Final = re.compile(r"\[[A-Z]?\d{1,3}\]")
+_FEW_SOURCES: Final = 3
 _TELLS: Final = re.compile(
     r"^[\W_]*(?:[Aa]ccording to\b|[Aa]s (?:noted|reported|described|documented) (?:by|in)\b|"
     r"(?:[A-Z][\w&.'’-]*(?: |, )){1,4}(?:(?:also|further|later|has|have|researchers?|analysts?) )*"
@@ -740,7 +743,28 @@ class _Finder:
                 self.text, max(start, actor.start - 60), actor.start
             ):
                 return "disowned"
+        sources = set(_CITED.findall(self.text, start, end))
+        if sources and sources <= self._contested:
+            return "open"
         return "open" if _DOUBTED.search(self.text, start, end) else ""
+
+    @functools.cached_property
+    def _contested(self) -> set[str]:
+        """Marks of the sources of sections that leave open whose doing they tell.
+
+        A section that cites many is about more than one affair: its marks are none.
+        """
+        found: set[str] = set()
+        for _, heading in self.about.reserves:
+            if heading >= 0:
+                cited = {
+                    mark
+                    for index, above in enumerate(self.layout.above)
+                    if heading in above
+                    for mark in _CITED.findall(self.layout.words(index))
+                }
+                found |= cited if len(cited) <= _FEW_SOURCES else set()
+        return found
 
     def _name_of(self, target: Thing) -> str:
         """The catalogue's name of a technique or of a bare id, the text's name of all else."""
