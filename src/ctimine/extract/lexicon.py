@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.resources
 import re
-import tomllib
 from typing import Final
 
 from ctimine.attack import Catalogue
-from ctimine.errors import ExtractError
 from ctimine.extract.candidates import Hit, Lexicon, outermost, squash_name
+from ctimine.extract.data import compiled, read_data
 from ctimine.model import ConceptKind
 
 _SUFFIX: Final = re.compile(
@@ -97,19 +95,15 @@ def command_lines() -> dict[str, re.Pattern[str]]:
     >>> bool(command_lines()["net"].match(" user /domain"))
     True
     """
-    try:
-        return {
-            name: re.compile(pattern, re.IGNORECASE)
-            for name, pattern in _data()["commands"].items()
-        }
-    except re.error as error:
-        raise ExtractError(f"not a pattern: {error}", subject="names.toml: commands") from None
+    return {
+        name: compiled(pattern, f"names.toml: commands, {name}")
+        for name, pattern in _data()["commands"].items()
+    }
 
 
 @functools.cache
 def _data() -> dict[str, dict[str, str]]:
-    text = importlib.resources.files("ctimine.extract").joinpath("names.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return read_data("names.toml")
 
 
 def lexicon_of(catalogue: Catalogue) -> Lexicon[Known]:

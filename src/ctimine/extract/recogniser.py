@@ -12,10 +12,8 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import functools
-import importlib.resources
 import math
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -30,6 +28,7 @@ from ctimine.extract.candidates import (
     squash,
     without_surrogates,
 )
+from ctimine.extract.data import read_data
 from ctimine.extract.sentences import sentences
 from ctimine.model import Mention, Report
 
@@ -146,10 +145,9 @@ def _is_bystander(word: str) -> bool:
 @functools.cache
 def bystanders() -> frozenset[str]:
     """Folded names that are never given: the lists of ``bystanders.toml``."""
-    path = importlib.resources.files("ctimine.extract").joinpath("bystanders.toml")
     return frozenset(
         squash(name).text
-        for names in tomllib.loads(path.read_text("utf-8")).values()
+        for names in read_data("bystanders.toml").values()
         for name in names.split(",")
     )
 
@@ -157,8 +155,7 @@ def bystanders() -> frozenset[str]:
 @functools.cache
 def _no_part() -> frozenset[str]:
     """Words that make a longer name one of somebody else: firms, offices, places."""
-    path = importlib.resources.files("ctimine.extract").joinpath("bystanders.toml")
-    lists = tomllib.loads(path.read_text("utf-8"))
+    lists = read_data("bystanders.toml")
     return frozenset(
         squash(name).text
         for key in ("firms", "offices", "places")

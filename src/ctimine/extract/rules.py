@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib.resources
-import tomllib
 from typing import Any, cast
+
+from ctimine.extract.data import read_data
 
 
 @functools.cache
@@ -15,8 +15,7 @@ def rule_data() -> dict[str, Any]:
     >>> sorted(rule_data())
     ['least_described', 'least_told', 'names', 'score', 'words']
     """
-    text = importlib.resources.files("ctimine.extract").joinpath("rules.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return read_data("rules.toml")
 
 
 def scores() -> dict[str, float]:

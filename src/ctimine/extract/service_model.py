@@ -15,8 +15,9 @@ import importlib.resources
 import itertools
 import math
 import re
-import tomllib
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ctimine.extract.data import read_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -145,9 +146,8 @@ def word_classes() -> dict[str, tuple[str, ...]]:
     >>> word_classes()[stem("backdoors")]
     ('bad', 'malware', 'payload')
     """
-    file = importlib.resources.files("ctimine.extract").joinpath("service_words.toml")
     found: dict[str, set[str]] = {}
-    for name, words in tomllib.loads(file.read_text("utf-8"))["classes"].items():
+    for name, words in read_data("service_words.toml")["classes"].items():
         for word in words.split():
             found.setdefault(stem(word), set()).add(name)
     return {word: tuple(sorted(names)) for word, names in found.items()}

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.resources
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
-from ctimine.errors import ExtractError
 from ctimine.extract.candidates import without_surrogates
+from ctimine.extract.data import compiled, read_data
 from ctimine.extract.gate import Scan
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ def services() -> dict[str, Service]:
             tuple(row["hosts"]),
             tuple(row.get("words", ())),
         )
-        for row in _data("services.toml")["service"]
+        for row in read_data("services.toml")["service"]
     }
 
 
@@ -106,12 +104,14 @@ def contexts(table: str, field: str) -> dict[str, tuple[Context, ...]]:
     ['on-x', 'account-on-x']
     """
     found: dict[str, list[Context]] = {}
-    for row in _data("service_contexts.toml")[table]:
+    for row in read_data("service_contexts.toml")[table]:
         context = Context(
             row["name"],
             row.get("side", "around"),
             row.get("within", 0),
-            _compiled(row["pattern"], row["name"]) if "pattern" in row else None,
+            compiled(row["pattern"], f"service_contexts.toml: {row['name']}", re.NOFLAG)
+            if "pattern" in row
+            else None,
             row.get("example", ""),
             row["counterexample"],
         )
@@ -182,7 +182,7 @@ def places_of_unnamed(text: str) -> list[tuple[int, int]]:
 
 @functools.cache
 def _unnamed() -> Scan:
-    rows = _data("service_contexts.toml")["unnamed"]
+    rows = read_data("service_contexts.toml")["unnamed"]
     return Scan(re.compile("|".join(row["pattern"] for row in rows), re.IGNORECASE))
 
 
@@ -257,20 +257,10 @@ def _is_reference(text: str, start: int, end: int) -> bool:
     )
 
 
+def _pattern(row: dict[str, Any]) -> re.Pattern[str]:
+    return compiled(row["pattern"], f"service_contexts.toml: {row['name']}", re.NOFLAG)
+
+
 def _word_start(text: str, start: int) -> int:
     """Offset of the mark or space before the unbroken run of characters, or -1."""
     return max(text.rfind(mark, 0, start) for mark in (" ", "\n", "\t", "(", "<", '"'))
-
-
-def _compiled(pattern: str, subject: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ExtractError(
-            f"not a pattern: {error}", subject=f"service_contexts: {subject}"
-        ) from None
-
-
-def _data(name: str) -> dict[str, Any]:
-    text = importlib.resources.files("ctimine.extract").joinpath(name).read_text("utf-8")
-    return tomllib.loads(text)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.resources
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ctimine.attack import Catalogue
-from ctimine.errors import ExtractError
 from ctimine.extract.candidates import is_address
+from ctimine.extract.data import compiled, read_data
 from ctimine.extract.gate import Gate
 from ctimine.extract.passages import split_sentences
 from ctimine.model import Mention, Report
@@ -91,17 +89,12 @@ def short_forms() -> tuple[Form, ...]:
     >>> len(short_forms()) > 50
     True
     """
-    text = importlib.resources.files("ctimine.extract").joinpath("shortforms.toml")
     forms = []
-    for row in tomllib.loads(text.read_text("utf-8"))["form"]:
+    for row in read_data("shortforms.toml")["form"]:
         pattern = row["pattern"].replace("{use}", _USE).replace("{gap}", _GAP)
-        try:
-            compiled = re.compile(pattern, 0 if row.get("case") else re.IGNORECASE)
-        except re.error as error:
-            raise ExtractError(
-                f"not a pattern: {error}", subject=f"shortforms.toml: {row['example']}"
-            ) from None
-        forms.append(Form(row["technique"], compiled, row.get("verb", False), row["example"]))
+        flags = re.NOFLAG if row.get("case") else re.IGNORECASE
+        found = compiled(pattern, f"shortforms.toml: {row['example']}", flags)
+        forms.append(Form(row["technique"], found, row.get("verb", False), row["example"]))
     return tuple(forms)
 
 

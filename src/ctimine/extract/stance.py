@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.resources
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast
 
 import ahocorasick_rs
 
-from ctimine.errors import ExtractError
 from ctimine.extract.candidates import without_surrogates
 from ctimine.extract.caseless import AnyCase, folded
+from ctimine.extract.data import compiled, read_data
 from ctimine.extract.gate import Gate, Scan
 from ctimine.extract.languages import other_language
 from ctimine.extract.legends import Legends
@@ -157,10 +155,7 @@ class Rules:
 
 
 def _compile(pattern: str, subject: str) -> re.Pattern[str]:
-    try:
-        return re.compile("".join(pattern.splitlines()), re.IGNORECASE)
-    except re.error as error:
-        raise ExtractError(f"not a pattern: {error}", subject=f"cues.toml: {subject}") from None
+    return compiled("".join(pattern.splitlines()), f"cues.toml: {subject}")
 
 
 @functools.cache
@@ -170,8 +165,7 @@ def rules() -> Rules:
     >>> len(rules().cues) > 30
     True
     """
-    text = importlib.resources.files("ctimine.extract").joinpath("cues.toml").read_text("utf-8")
-    data: dict[str, Any] = tomllib.loads(text)
+    data = read_data("cues.toml")
     stops = data["terminators"].strip()
     cues = []
     for row in data["cue"]:
