@@ -171,8 +171,11 @@ def find_described(
     """
     asked: Threshold = "recall" if threshold == "recall" else "balanced"
     seen = find_behaviours(report, threshold=asked)
+    plain = find_told(report, layout)
+    if not seen:  # a report in another language needs no model either
+        return plain
     least = load_model().thresholds
-    plain = agreed(find_told(report, layout), [m for m in seen if m.score >= least["balanced"]])
+    plain = agreed(plain, [m for m in seen if m.score >= least["balanced"]])
     listed = [m for m in seen if m.score >= least[threshold]]
     return (*plain, *(m for m in listed if not any(_same(m, other) for other in plain)))
 
