@@ -84,6 +84,8 @@ SENTENCES = [
     (f"{APT29} may turn to {T}.", {"G0016 T1102.001 forecast"}),
     (f"{APT29} claims to have used {T}.", {"G0016 T1102.001 claimed"}),
     (f"Actors linked to {APT29} used {T}.", {"G0016 T1102.001 assessed"}),
+    (f"Mail attributed to {APT29} used {T}.", {"G0016 T1102.001 reported"}),
+    (f"Mail probably attributed to {APT29} used {T}.", {"G0016 T1102.001 assessed"}),
     # software
     (f"{BEACON} can use {T}.", {"S0154 T1102.001 capability"}),
     (f"{BEACON} injects itself ({T}).", {"S0154 T1102.001 reported"}),
@@ -667,6 +669,37 @@ def test_a_report_unsure_of_its_actor_makes_what_rests_on_it_an_assessment(said)
 )
 def test_a_report_sure_of_its_actor_reports(said):
     assert set(stances(RESERVED % said).values()) == {"reported"}
+
+
+@pytest.mark.parametrize(
+    ("title", "stance"),
+    [
+        ("New lamps might link APT29 to the harbour", "assessed"),
+        ("A fire that is possibly the work of APT29", "assessed"),
+        ("Is APT29 behind the dark harbour?", "assessed"),
+        ("APT29 likely to return in May", "reported"),
+        ("APT29 and the lamps", "reported"),
+    ],
+)
+def test_a_title_may_leave_open_whose_doing_it_is(title, stance):
+    source = f"# {title}\n\n{APT29} is old.\n\nThe loader read a page ({T})."
+    (claim,) = claims_of(source.replace("APT29 ", f"{APT29} ", 1), title=title)
+    assert (claim.rule, claim.stance) == ("main", stance)
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "stance"),
+    [
+        ("## The harbour", f"A campaign allegedly attributed to {APT29} began.", "assessed"),
+        ("The harbour:", f"In May, an attack possibly carried out by {APT29} began.", "assessed"),
+        ("## The harbour", f"A campaign attributed to {APT29} began.", "reported"),
+        ("It was dark.", f"A campaign allegedly attributed to {APT29} began.", "reported"),
+    ],
+)
+def test_a_story_may_begin_with_an_attribution_that_is_unsure(before, said, stance):
+    source = f"# {APT29}\n\n{APT29} is old.\n\n{before}\n\n{said}\n\nThen came {T}."
+    (claim,) = claims_of(source, title="APT29")
+    assert (claim.rule, claim.stance) == ("main", stance)
 
 
 def test_the_words_that_name_the_actor_are_those_of_the_attribution():

@@ -148,6 +148,16 @@ SENTENCES = [
     ("Strict {} alignment remains debatable.", "reference"),
     ("It took address books for later use in {}.", "forecast"),
     ("Relevant hunts ({}, mail abuse) should link here.", "recommended"),
+    # a judgement ends where its reasons begin
+    ("We believe that they are one crew because they used {}.", "reported"),
+    ("The attack is considered plain by the fact that it used {}.", "reported"),
+    ("This was probably because they used {}.", "assessed"),
+    ("We concluded that a loader used {}.", "assessed"),
+    ("The operation concluded with {}.", "reported"),
+    ("Evidence in the logs points to {}.", "assessed"),
+    ("Reporting often points to {}.", "reported"),
+    ("The shortcut points to {}.", "reported"),
+    ("Detection: use of {}.", "recommended"),
 ]
 
 

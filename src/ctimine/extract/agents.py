@@ -73,6 +73,8 @@ _LINKED: Final = caseless(
     r"\b(?:linked|attributed|tied|connected|related|associated|ascribed|belonging|affiliated|"
     r"assigned|traced)(?: \w+)? (?:to|with) (?:the |an? )?(?:[\w-]+ ){0,2}$"
 )
+_GIVEN: Final = ("attributed", "ascribed")
+"""The first words of links that are attributions."""
 _OF: Final = caseless(
     r"\b(?:implants?|backdoors?|loaders?|malware|scripts?|tools?|toolset|toolkit|arsenal|"
     r"operators?|"
@@ -136,7 +138,8 @@ class Agent:
     """A thing in the role of the one who does it, and where its reach begins and ends.
 
     ``role`` is the rule's name. ``thing`` is None for a definite word (*the group*), which the
-    caller resolves, and ``generic`` marks a subject that nobody named (*attackers*).
+    caller resolves, ``generic`` marks a subject that nobody named (*attackers*), and ``unsure`` one
+    that is only *linked* to the thing; what is attributed to it is its own.
     """
 
     role: str
@@ -144,6 +147,7 @@ class Agent:
     thing: Thing | None = None
     words: str = ""
     generic: bool = False
+    unsure: bool = False
 
 
 class Sentence:
@@ -216,7 +220,8 @@ class Sentence:
                 continue
             role = self._role(place, thing)
             if role:
-                found.append(Agent(role, place, thing))
+                unsure = role == "linked" and not self._attributed(place)
+                found.append(Agent(role, place, thing, unsure=unsure))
         for match in _DEFINITE.finditer(self.small):
             words = self.shape[slice(*match.span("np"))].casefold()
             after = self.shape[match.end() :]
@@ -270,6 +275,11 @@ class Sentence:
         if _OF.search(self.small, 0, place):
             return "thing-of"
         return ""
+
+    def _attributed(self, place: int) -> bool:
+        """Whether the words before a list of things give to it what they tell, without reserve."""
+        found = _LINKED.search(self.small, 0, len(self._listed(self.shape[:place])))
+        return found is not None and found.group().startswith(_GIVEN)
 
     @staticmethod
     def _listed(before: str) -> str:
@@ -404,7 +414,7 @@ class Sentence:
             and not _VOID.search(self.small, 0, match.start())
         ):
             joined += [
-                Agent(agent.role, place, self._place[place])
+                Agent(agent.role, place, self._place[place], unsure=agent.unsure)
                 for place in range(match.start(), agent.at)
                 if place in self._place and self._place[place].stance != "negated"
             ]
@@ -415,7 +425,7 @@ class Sentence:
         if after:
             stop = agent.at + 1 + after.end()
             joined += [
-                Agent(agent.role, place, self._place[place])
+                Agent(agent.role, place, self._place[place], unsure=agent.unsure)
                 for place in range(agent.at + 1, stop)
                 if place in self._place and self._place[place].stance != "negated"
             ]

@@ -103,6 +103,26 @@ _WHOSE_AFTER: Final = re.compile(
     rf"(?:behind|responsible for) [^.;]{{0,30}}?{_THIS}",
     re.IGNORECASE,
 )
+_HEDGE: Final = (
+    r"(?:alleged(?:ly)?|suspected|possib(?:ly|le)|probab(?:ly|le)|likely|presum(?:ably|ed)|"
+    r"potential(?:ly)?|tentative(?:ly)?|purported(?:ly)?|supposed(?:ly)?|might|could|may)"
+)
+_NEW_STORY: Final = re.compile(
+    r"^\W*(?:(?:in|on|during|since|by) [^,;]{3,40}, )?an? (?:[\w-]+ ){0,3}?(?:attack|campaign|"
+    r"intrusion|operation|incident|compromise|breach|wave|activity)\b[^.;]{0,60}?"
+    rf"\b{_HEDGE} (?:be |been |have been )?(?:(?:attributed|ascribed|linked|tied|connected)"
+    r"(?: \w+)? (?:to|with)|(?:conducted|carried out|operated|launched|perpetrated|orchestrated|"
+    r"run|executed) by|(?:the )?(?:work|doing) of) [^.;,]{0,40}$",
+    re.IGNORECASE,
+)
+"""A sentence that begins a story and is not sure whose doing it is."""
+_HEDGED_TITLE: Final = re.compile(
+    rf"\b{_HEDGE} (?:be |have |well |been )?(?:link|tie|connect|associate|attribut|belong|relat|"
+    r"behind|responsible|point|implicate|(?:the )?(?:work|doing) of\b)"
+    r"|\b(?:is|are|was|were)\b.*\b(?:behind|responsible|the work of)\b.*\?",
+    re.IGNORECASE,
+)
+"""A title that is not sure whose doing its story is."""
 _LEFT_OPEN: Final = re.compile(
     r"\b(?:not|n['’]t|insufficient|lack\w*) (?:\w+ ){0,2}?(?:enough )?(?:information|evidence|data|"
     r"visibility) to (?:be able to )?(?:\w+ly )?(?:say|attribute|link|tie|conclude|determine)\b"
@@ -208,6 +228,8 @@ def find_reserves(about: About) -> Iterator[tuple[Thing | None, int]]:
         return
     found: list[tuple[Thing | None, int]] = []
     sure: set[int] = set()
+    if _HEDGED_TITLE.search(about.report.title):
+        found.append((None, -1))
     layout = about.layout
     seen: set[tuple[int, int]] = set()
     for match in _MAY_RESERVE.finditer(about.text):
@@ -222,6 +244,8 @@ def find_reserves(about: About) -> Iterator[tuple[Thing | None, int]]:
             sure.add(_reach(about, index))
         elif (actor is not None and _UNSURE.search(sentence)) or _LEFT_OPEN.search(sentence):
             found.append((actor, _reach(about, index)))
+        elif _opens(about, index, start) and (told := _begun_by(about, start, end)) is not None:
+            found.append((told, _reach(about, index)))
     yield from (reserve for reserve in found if reserve[1] not in sure)
 
 
@@ -234,6 +258,27 @@ def _given_to(about: About, start: int, end: int) -> Thing | None:
         ):
             return actor
     return None
+
+
+def _begun_by(about: About, start: int, end: int) -> Thing | None:
+    """The report's own actor where a sentence begins a story that may be its doing."""
+    for actor in within(about.actors, start, end):
+        if about.is_main(actor) and _NEW_STORY.search(about.text[start : actor.start]):
+            return actor
+    return None
+
+
+def _opens(about: About, index: int, start: int) -> bool:
+    """Whether a sentence is the first of its section, or of what a line with a colon announces."""
+    layout = about.layout
+    if layout.blocks[index].start != start:
+        return False
+    before = layout.blocks[index - 1] if index else None
+    return (
+        before is None
+        or before.kind == "heading"
+        or about.text[before.start : before.end].rstrip("*_ ").endswith(":")
+    )
 
 
 def _reach(about: About, index: int) -> int:

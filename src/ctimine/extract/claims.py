@@ -376,7 +376,7 @@ class _Finder:
             return [found] if found else []
         if agent.thing.kind == "software":
             return self._by_software(index, agent.thing, agent.role)
-        return [Subject(agent.thing, agent.role, assessed=agent.role == "linked")]
+        return [Subject(agent.thing, agent.role, assessed=agent.unsure)]
 
     def _by_software(self, index: int, tool: Thing, rule: str) -> list[Subject]:
         """A tool as subject speaks for itself, and for its owner where the report names one."""

@@ -162,14 +162,21 @@ def is_borrowed(sentence: str, start: int, end: int, key: str) -> bool:
         *contexts("use", "kinds").get(services()[key].category, ()),
         *contexts("use", "services").get(key, ()),
     )
-    aside = (context for several in contexts("aside", "side").values() for context in several)
-    return all(context.fits(sentence, start, end) for context in needed) and not any(
-        context.fits(sentence, start, end) for context in aside
+    return all(context.fits(sentence, start, end) for context in needed) and not _is_aside(
+        sentence, start, end
     )
+
+
+def _is_aside(sentence: str, start: int, end: int) -> bool:
+    """Whether a service stands there but is not meant: worn, or set aside."""
+    aside = (context for several in contexts("aside", "side").values() for context in several)
+    return any(context.fits(sentence, start, end) for context in aside)
 
 
 def places_of_unnamed(text: str) -> list[tuple[int, int]]:
     """Half-open offsets of what may be a service without a name, outside links, in order.
+
+    Nor is one that is only worn or set aside.
 
     >>> text = "It reads a paste site, see https://forum.example/paste-site for more."
     >>> [text[a:b] for a, b in places_of_unnamed(text)]
@@ -177,7 +184,12 @@ def places_of_unnamed(text: str) -> list[tuple[int, int]]:
     """
     found = list(_unnamed().of(text))
     links = [link.span() for link in _LINK.finditer(text)] if found else []
-    return [m.span() for m in found if not any(a < m.end() and m.start() < b for a, b in links)]
+    return [
+        m.span()
+        for m in found
+        if not any(a < m.end() and m.start() < b for a, b in links)
+        and not _is_aside(text, *m.span())
+    ]
 
 
 @functools.cache

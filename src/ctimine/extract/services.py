@@ -61,6 +61,26 @@ _CREDENTIAL_PAGE: Final = re.compile(
     re.IGNORECASE,
 )
 """Such a page takes passwords; it relays nothing to or from a compromised system."""
+_LINK_SENT: Final = re.compile(
+    r"\b(?:send|sent|shar|receiv|provid|deliver|distribut|mail)\w*\b[^.;]{0,80}?"
+    r"\b(?:links?|URLs?)\b",
+    re.IGNORECASE,
+)
+"""What is sent so lies on the service already: nothing is carried out."""
+_CARRIED_OUT: Final = re.compile(
+    r"\b(?:exfil\w*|stolen|steal\w*|loot\w*|leak\w*|upload\w*|collected|harvest\w*|gathered|"
+    r"staged|data|credentials|victim['’]?s['’]? files)\b",
+    re.IGNORECASE,
+)
+_BOT: Final = re.compile(r"\bbot[ -]?tokens?\b|\bchat[ _-]?ids?\b", re.IGNORECASE)
+"""What a programme needs that reports to a messenger: nobody is written to."""
+_MESSAGES_TAKEN: Final = re.compile(
+    r"\b(?:messages?|chats?|conversations?) (?:exfiltration|theft|intercept\w*|extraction|"
+    r"collection)\b|\b(?:exfiltrat|steal|stole|intercept|extract|collect|read)\w* "
+    r"(?:[\w’'-]+ ){0,5}?(?:messages|chats|conversations|communications)\b",
+    re.IGNORECASE,
+)
+"""The messenger is what is robbed, not the way."""
 _ENOUGH: Final = 0.6
 """Probability of abuse that a sentence needs."""
 _ENOUGH_UNNAMED: Final = 0.75
@@ -152,6 +172,14 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
     name = max(roles, key=lambda role: roles[role])
     if name == "hosting" and _CREDENTIAL_PAGE.search(near):
         return None
+    if name == "phishing" and _MESSAGES_TAKEN.search(near):
+        return None
+    if name == "phishing" and _BOT.search(near):
+        name = "bidirectional"
+    if name == "exfiltration" and _LINK_SENT.search(near) and not _CARRIED_OUT.search(near):
+        if not _MAIL.search(near):
+            return None
+        name = "link"
     if name == "hosting" and _MAIL.search(near) and _LINK.search(near):
         name = "link"
     technique = TECHNIQUES[name]
