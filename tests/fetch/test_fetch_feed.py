@@ -138,3 +138,35 @@ def test_an_html_page_is_named_as_no_feed(internet, fetching):
     fetcher = fetching()
     assert list(fetcher.fetch(BLOG)) == []
     assert dict(fetcher.account.failed) == {"broken source": 1}
+
+
+def test_what_looks_like_a_reference_to_a_character_stays_in_json(internet, fetching):
+    internet.at(
+        BLOG.url,
+        '{"items":[{"id":"1","url":"https://blog.example/?n=1&copy=2","title":"R&D &amp; more",'
+        f'"content_html":"{LONG}A&nbsp;B"}}]}}',
+    )
+    (found,) = fetching().fetch(BLOG)
+    assert found.url == "https://blog.example/?n=1&copy=2"
+    assert {fact.value for fact in found.hints if fact.field == "title"} == {"R&D &amp; more"}
+    assert found.body.decode() == LONG + "A&nbsp;B"
+
+
+def test_an_unchanged_second_page_does_not_hide_what_is_known_of_the_first(
+    internet, fetching, tmp_path
+):
+    def first(*items):
+        link = '<atom:link xmlns:atom="http://www.w3.org/2005/Atom" rel="next" href="/feed?2"/>'
+        return rss(*items).replace("<title>Blog", link + "<title>Blog")
+
+    paged = Source("blog", kind="feed", url=BLOG.url, options=(("pages", 3),))
+    internet.at(f"{BLOG.url}?2", Reply(rss(item(1, LONG)).encode(), headers={"ETag": '"old"'}))
+    internet.at(BLOG.url, Reply(first(item(2, LONG)).encode(), headers={"ETag": '"a"'}))
+    with Archive(tmp_path / "a") as archive:
+        assert len(list(fetching(archive).fetch(paged))) == 2
+        newer = first(item(3, LONG), item(2, LONG))
+        internet.at(BLOG.url, Reply(newer.encode(), headers={"ETag": '"b"'}))
+        assert [found.item for found in fetching(archive).fetch(paged)] == ["id-3"]
+        third = fetching(archive)
+        assert list(third.fetch(paged)) == []
+        assert third._web.bodies == 0  # the first page is asked for by its newest validator

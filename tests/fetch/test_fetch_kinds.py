@@ -15,6 +15,7 @@ from fetch_internet import Reply, page, redirect
 from ctimine.archive import Archive
 from ctimine.errors import InputError
 from ctimine.fetch.attack import fetch_releases
+from ctimine.fetch.sitemaps import read_sitemap
 from ctimine.fetch.sources import load_sources
 from ctimine.model import Source
 
@@ -108,6 +109,14 @@ def test_what_the_page_limit_cuts_off_comes_in_the_next_run(internet, fetching, 
         second = items(fetching(archive).fetch(source))
         assert len(first) == 4
         assert sorted(first + second) == sorted(urls)
+
+
+def test_addresses_of_a_plain_sitemap_are_taken_as_they_are_written():
+    found = read_sitemap(b"https://blog.example/?n=1&copy=2\nhttps://blog.example/b\n")
+    assert [place.url for place in found.pages] == [
+        "https://blog.example/?n=1&copy=2",
+        "https://blog.example/b",
+    ]
 
 
 def test_a_sitemap_brings_in_no_pages_of_other_hosts(internet, fetching):

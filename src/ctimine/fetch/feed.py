@@ -51,7 +51,7 @@ async def fetch_items(
         page = await visit.get(following, max_bytes=limit)
         if page.unchanged:
             visit.not_modified()
-            return
+            break  # what is older than an unchanged page is unchanged, too
         feed = read_feed(page.body, page.media_type, page.final_url)
         articles = _Articles(visit, feed, page, body)
         await visit.each(articles.work(patterns, canonical))

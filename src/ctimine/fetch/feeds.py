@@ -68,9 +68,10 @@ def read_feed(body: bytes, media_type: str = "", url: str = "") -> Feed:
     if len(body) > MAX_FEED:
         raise TooLarge(f"a feed of more than {MAX_FEED:,} bytes", subject=url)
     text = as_utf8(body, media_type)
-    start = text[:512].lstrip()
-    if start.startswith((b"{", b"[")):
+    if text[:512].lstrip().startswith((b"{", b"[")):
         return _json_feed(text, url)
+    text = as_xml(text)
+    start = text[:512].lstrip()
     if re.match(
         rb"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", start, re.IGNORECASE | re.DOTALL
     ):
@@ -95,20 +96,28 @@ _STATEFUL: Final = frozenset({"iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso
 
 
 def as_utf8(body: bytes, media_type: str = "") -> bytes:
-    """XML or JSON bytes in UTF-8, without declaration, document type and characters XML forbids.
+    """XML, JSON or plain text in UTF-8, without characters that XML forbids; else as written.
 
     A byte order mark decides first, then whether it *is* UTF-8, then what the server says, then the
     XML declaration (RFC 7303 §3 and what servers really send); Windows-1252 is the last resort.
 
     >>> body = '<?xml version="1.0" encoding="windows-1251"?><a>Лазарь</a>'.encode("cp1251")
     >>> as_utf8(body).decode()
-    '<a>Лазарь</a>'
+    '<?xml version="1.0" encoding="windows-1251"?><a>Лазарь</a>'
     """
-    text = _to_utf8(body, media_type)
-    text = _ILLEGAL.sub(b"", text)
+    return _ILLEGAL.sub(b"", _to_utf8(body, media_type))
+
+
+def as_xml(text: bytes) -> bytes:
+    """UTF-8 from :func:`as_utf8` as XML without declaration, document type or named entities.
+
+    Only for XML: in JSON and plain text ``&`` stands for itself.
+
+    >>> as_xml(b'<?xml version="1.0"?><!DOCTYPE a><a href="?x=1&y=2">&copy;</a>')
+    b'<a href="?x=1&amp;y=2">&#169;</a>'
+    """
     text = re.sub(rb"^\s*<\?xml[^>]{0,500}\?>\s*", b"", text, count=1)
-    text = _without_doctype(text)
-    return b"".join(_well_referenced(text))
+    return b"".join(_well_referenced(_without_doctype(text)))
 
 
 def _sections(text: bytes) -> Iterator[tuple[bool, bytes]]:

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from ctimine.errors import BrokenSource
 from ctimine.fetch.bodies import MAX_BYTES, gunzip
-from ctimine.fetch.feeds import as_utf8, elements, moment, read_feed
+from ctimine.fetch.feeds import as_utf8, as_xml, elements, moment, read_feed
 
 MAX_URLS: Final = 50_000
 """Addresses of one sitemap (the protocol's own bound)."""
@@ -40,6 +40,8 @@ def read_sitemap(body: bytes, media_type: str = "", url: str = "") -> Sitemap:
     start = text[:2048].lstrip()
     if not start.startswith(b"<"):
         return _plain(text, url)
+    text = as_xml(text)
+    start = text[:2048].lstrip()
     head = start.lower()
     if b"<rss" in head or b"<feed" in head or b"<rdf" in head:
         items = read_feed(text, "", url).items
