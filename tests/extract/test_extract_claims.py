@@ -911,3 +911,41 @@ def test_what_rests_on_the_source_of_a_contested_affair_alone_is_assessed():
     )
     found = {claim.object: claim.stance for claim in claims_of(source, title="APT29")}
     assert found == {"T1102.001": "assessed", "T1059.001": "reported"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The\xa0group was formed. APT29 used\u202fPowerShell.", {("T1059.001", "reported")}),
+        ("APT29 did\xa0not use PowerShell.", {("T1059.001", "negated")}),
+        ("APT29 sent\xa0e-mails with an\xa0Excel attachment.", {("T1566.001", "reported")}),
+        (
+            "APT29 exfiltrated\xa0documents to a Google\xa0Drive folder.",
+            {("T1567.002", "reported")},
+        ),
+    ],
+)
+def test_spaces_that_do_not_break_are_spaces(text, expected):
+    claims = extract(Report("r", "s", "i", text), load_attack())[1]
+    assert expected <= {(claim.object, claim.stance) for claim in claims}
+    assert all(claim.quote == text[claim.start : claim.end] for claim in claims)
+
+
+def test_spaces_of_a_title_are_spaces():
+    text = "Winnti\xa0Group is old.\n\nThe loader read a page (T1102.001)."
+    report = Report("r", "s", "i", text, title="Winnti\xa0Group and the lamps")
+    (claim,) = extract(report, load_attack(), names="listed", behaviours=None)[1]
+    assert (claim.rule, claim.object) == ("main", "T1102.001")
+
+
+def test_plain_words_beside_a_name_tell_of_another_sub_technique():
+    text = "APT29 sent spear-phishing e-mails with malicious links or Word attachments."
+    claims = extract(Report("r", "s", "i", text), load_attack())[1]
+    assert {claim.object for claim in claims} == {"T1566.001", "T1566.002"}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("we call", {"G0016 S0154 reported"}), ("we used", set())]
+)
+def test_who_gives_a_name_is_not_who_uses_the_tool(words, expected):
+    assert uses(f"{APT29} distributed a tool {words} {BEACON}.") == expected

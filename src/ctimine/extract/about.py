@@ -10,6 +10,7 @@ from typing import Final
 
 from ctimine.attack import fold
 from ctimine.extract.agents import Thing
+from ctimine.extract.candidates import plain_spaces
 from ctimine.extract.gate import Scan
 from ctimine.extract.passages import Layout
 from ctimine.extract.stance import Judge
@@ -110,7 +111,8 @@ class About:
         self, report: Report, layout: Layout, judge: Judge, things: Sequence[Thing]
     ) -> None:
         self.report, self.layout, self.judge = report, layout, judge
-        self.text = report.text
+        self.text = layout.text
+        self.title = plain_spaces(report.title)
         self.things = things
         self.actors = [t for t in things if t.kind != "software"]
         self.clusters = Clusters()
@@ -160,7 +162,7 @@ class About:
         if not total:
             return None
         heads = [b for b in self.layout.blocks if b.kind == "heading"]
-        title = self.report.title or (self.text[heads[0].start : heads[0].end] if heads else "")
+        title = self.title or (self.text[heads[0].start : heads[0].end] if heads else "")
         if _DISGUISE.search(title):
             return None
         in_title = self._named_in(title, first)
@@ -363,7 +365,7 @@ class About:
         """The one tool that a title is about, where no actor is."""
         if self.main is not None:
             return None
-        title = self.report.title
+        title = self.title
         if not title:
             return None
         named = {

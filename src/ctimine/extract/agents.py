@@ -100,7 +100,8 @@ _GENERIC: Final = caseless(
     rf"(?:threat )?actors|"
     r"affiliates|operators|cyber ?criminals|criminals|hackers)|(?:an|any|a) (?:\w+ )?(?:attacker|"
     r"adversary|intruder|threat "
-    r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|we|you))\b(?= [a-z])"
+    r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|you|"
+    r"we(?! (?:are |have |now |also )*(?:call|nam|dub|track|refer)\w*)))\b(?= [a-z])"
 )
 _CLAUSE: Final = re.compile(
     r";|\bwhereas\b|\bwhile\b|\bbut\b|\bhowever\b|\balthough\b|—|\s–\s|: (?=[A-Za-z])",

@@ -228,7 +228,7 @@ def find_reserves(about: About) -> Iterator[tuple[Thing | None, int]]:
         return
     found: list[tuple[Thing | None, int]] = []
     sure: set[int] = set()
-    if _HEDGED_TITLE.search(about.report.title):
+    if _HEDGED_TITLE.search(about.title):
         found.append((None, -1))
     layout = about.layout
     seen: set[tuple[int, int]] = set()

@@ -114,7 +114,8 @@ _NOT_BORROWED: Final = re.compile(
     r"appliances?|vulnerabilit\w+|flaws?|employees|customers)",
     re.IGNORECASE,
 )
-_DESCRIBED: Final = frozenset({BEHAVIOUR, TOLD, ALONE})
+_PLAIN: Final = frozenset({TOLD, ALONE})
+_DESCRIBED: Final = _PLAIN | {BEHAVIOUR}
 _AROUND: Final = frozenset(
     {"entry", "section", "main", "item-section", "item-main", "heading-section", "heading-main"}
 )
@@ -219,7 +220,7 @@ class _Finder:
     ) -> None:
         self.report, self.catalogue, self.sifted = report, catalogue, sifted
         self.judge, self.layout = judge, judge.layout
-        self.text = report.text
+        self.text = self.layout.text
         self.names = Names(self.layout, self.judge, catalogue, mentions)
         self.statements = find_statements(self.names)
         things = [self._thing(m) for m in mentions if m.kind in {"actor", "campaign", "software"}]
@@ -707,7 +708,7 @@ class _Finder:
                 report=self.report.id,
                 start=start,
                 end=end,
-                quote=self.text[start:end],
+                quote=self.report.text[start:end],
                 subject=thing.key,
                 relation=relation,
                 object=target.key,
@@ -913,10 +914,10 @@ def _distinct_targets(targets: Sequence[Thing]) -> list[Thing]:
     }
     vague = {t.key for t in best.values() if t.basis == "name" and t.key in described}
     # What the author wrote down settles the family: a described sibling would contradict it.
-    families = parents | {
-        t.key.partition(".")[0]
-        for t in best.values()
-        if t.basis in {"id", "name"} and t.key not in vague
+    # Beside a name, plain words tell of another sub-technique ("with links or attachments").
+    by_id = parents | {key.partition(".")[0] for key in written}
+    families = by_id | {
+        t.key.partition(".")[0] for t in best.values() if t.basis == "name" and t.key not in vague
     }
     return sorted(
         (
@@ -926,7 +927,10 @@ def _distinct_targets(targets: Sequence[Thing]) -> list[Thing]:
             or (
                 not (t.key in parents or t.key.partition(".")[0] in written)
                 and t.key not in vague
-                and not (t.basis == "behaviour" and t.key.partition(".")[0] in families)
+                and not (
+                    t.basis == "behaviour"
+                    and t.key.partition(".")[0] in (by_id if t.rule in _PLAIN else families)
+                )
             )
         ),
         key=lambda t: t.start,

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from ctimine.extract.candidates import plain_spaces
 from ctimine.extract.caseless import folded
 from ctimine.extract.sentences import sentences
 from ctimine.model import Block, Report
@@ -89,8 +90,9 @@ class Layout:
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self.text = report.text
-        self.folded = folded(report.text)
+        self.text = plain_spaces(report.text)
+        """The report's text for patterns: every space a plain one, same offsets."""
+        self.folded = folded(self.text)
         """The text in small letters, for patterns that are :func:`~.caseless.caseless`."""
         self.blocks: tuple[Block, ...] = report.blocks or _paragraphs(report.text)
         self._starts = [block.start for block in self.blocks]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ctimine.extract.candidates import plain_spaces
 from ctimine.extract.passages import Layout
 from ctimine.extract.sentences import TECHNIQUE_ID
 from ctimine.extract.service_model import features, judge
@@ -113,18 +114,17 @@ def find_services(report: Report, layout: Layout | None = None) -> tuple[Mention
     """
     if report.language and not report.language.startswith("en"):
         return ()
-    likely = sorted(
-        {a for a, _, _ in services_in(report.text)} | {a for a, _ in places_of_unnamed(report.text)}
-    )
+    text = plain_spaces(report.text)
+    likely = sorted({a for a, _, _ in services_in(text)} | {a for a, _ in places_of_unnamed(text)})
     if not likely:  # most reports name no service
         return ()
     found: list[Mention] = []
     for start, first, stop in _passages(layout or Layout(report), likely):
-        judged = _judge_passage(report.text, start, first, stop)
+        judged = _judge_passage(text, start, first, stop)
         if judged is None:
             continue
         role, named, end = judged
-        if not TECHNIQUE_ID.search(report.text, start, end):
+        if not TECHNIQUE_ID.search(text, start, end):
             found.append(
                 Mention(
                     report.id,

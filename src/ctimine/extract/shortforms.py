@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ctimine.attack import Catalogue
-from ctimine.extract.candidates import is_address
+from ctimine.extract.candidates import is_address, plain_spaces
 from ctimine.extract.data import compiled, read_data
 from ctimine.extract.gate import Gate
 from ctimine.extract.passages import split_sentences
@@ -117,11 +117,12 @@ def find_short_forms(
         if block.kind not in {"code", "heading", "reference", "table_cell"}
     ] or ([] if report.blocks else [(0, len(report.text))])
     places = sorted((m.start, m.end, m.concept.partition(".")[0]) for m in known)
-    openings = _gate().over(report.text)
+    text = plain_spaces(report.text)
+    openings = _gate().over(text)
     for start, end in blocks:
         if not openings.open(start, end):
             continue
-        for begin, stop in split_sentences(report.text, start, end):
+        for begin, stop in split_sentences(text, start, end):
             opened = openings.open(begin, stop) if stop - begin <= _LONGEST else ()
             if opened:
                 forms = [short_forms()[number] for number in opened]
@@ -156,7 +157,7 @@ def _in_sentence(
     places: Sequence[tuple[int, int, str]],
 ) -> Iterator[Mention]:
     start, end = sentence
-    words = report.text[start:end]
+    words = plain_spaces(report.text[start:end])
     matching = [form for form in forms if form.pattern.search(words)]
     if not matching or _IDLE.search(words):
         return

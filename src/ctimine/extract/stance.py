@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 import ahocorasick_rs
 
-from ctimine.extract.candidates import without_surrogates
+from ctimine.extract.candidates import plain_spaces, without_surrogates
 from ctimine.extract.caseless import AnyCase, folded
 from ctimine.extract.data import compiled, read_data
 from ctimine.extract.gate import Gate, Scan
@@ -264,7 +264,7 @@ def find_genre(report: Report, layout: Layout | None = None) -> Genre:
         return "report"
     layout = layout or Layout(report)
     heads = (layout.words(i) for i, block in enumerate(layout.blocks) if block.kind == "heading")
-    return _genre(report.title, tuple(heads), report.text)
+    return _genre(plain_spaces(report.title), tuple(heads), layout.text)
 
 
 @functools.lru_cache(maxsize=4)
@@ -329,7 +329,7 @@ class Judge:
         self._defensive = bool(
             re.search(
                 r"\b(?:detect|hunt|defen|mitigat|hardening|protect)",
-                report.title + " " + report.text[:_LEAD],
+                report.title + " " + self.layout.text[:_LEAD],
                 re.IGNORECASE,
             )
         )
@@ -402,7 +402,7 @@ class Judge:
                 path.append(self.layout.words(index))
             path += self._labels_like_headings(index)
             for heading in reversed(path):
-                if heading.strip(" #*_") == self.report.title.strip():
+                if heading.strip(" #*_") == plain_spaces(self.report.title).strip():
                     continue
                 if self._is_title(heading):
                     continue

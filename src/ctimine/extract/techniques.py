@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ctimine.attack import Catalogue
-from ctimine.extract.candidates import Hit, is_address, squash
+from ctimine.extract.candidates import Hit, is_address, plain_spaces, squash
 from ctimine.extract.gate import Scan
 from ctimine.extract.ids import plain
 from ctimine.extract.lexicon import Known, word_lists
@@ -93,7 +93,8 @@ class _Name:
 
 class _Reader:
     def __init__(self, report: Report, catalogue: Catalogue, ids: Sequence[Mention]) -> None:
-        self.report, self.text, self.catalogue = report, report.text, catalogue
+        self.report, self.catalogue = report, catalogue
+        self.text = plain_spaces(report.text)
         self.ids = sorted(ids, key=lambda m: m.start)
         self._id_starts = [m.start for m in self.ids]
         self._block_starts = [block.start for block in report.blocks]
@@ -205,7 +206,7 @@ class _Reader:
     def _mention(self, name: _Name, rule: str, score: float) -> Iterator[Mention]:
         start, end = name.start, name.end
         meant, settled = self._meant(name)
-        quote = self.text[start:end]
+        quote = self.report.text[start:end]
         yield Mention(
             self.report.id,
             start,

@@ -124,12 +124,12 @@ def find_told(report: Report, layout: Layout | None = None) -> tuple[Mention, ..
         return ()
     found: list[Mention] = []
     layout = layout or Layout(report)
-    rules, openings = _quick(), _gate().over(report.text)
+    rules, openings = _quick(), _gate().over(layout.text)
     for start, end in _sentences(layout):
         opened = openings.open(start, end)
         if not opened:
             continue
-        sentence, small = report.text[start:end], layout.folded[start:end]
+        sentence, small = layout.text[start:end], layout.folded[start:end]
         matches: dict[str, re.Match[str]] = {}
         for technique, pattern, but in map(rules.__getitem__, opened):
             if technique in matches:
