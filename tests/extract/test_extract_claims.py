@@ -949,3 +949,51 @@ def test_plain_words_beside_a_name_tell_of_another_sub_technique():
 )
 def test_who_gives_a_name_is_not_who_uses_the_tool(words, expected):
     assert uses(f"{APT29} distributed a tool {words} {BEACON}.") == expected
+
+
+CHAIN = """Phase 1: Initial access (T1190)
+  └─ an old web server
+Phase 2: Persistence (T1505.003)
+  └─ whoami was not run (T1033)"""
+
+
+def drawn(words, *, heading="Kill chain", note=""):
+    """Techniques and stances of claims of a report on APT29 whose section shows words like code."""
+    text = f"APT29 is old.\n\n{heading}\n\n{words}"
+    start = text.index(heading)
+    blocks = (
+        Block("paragraph", 0, 13),
+        Block("heading", start, start + len(heading), level=2),
+        Block("code", len(text) - len(words), len(text), note=note),
+    )
+    report = Report("r", "s", "i", text, blocks=blocks, title="APT29 in May")
+    claims = extract(report, load_attack(), names="listed")[1]
+    return {claim.object: (claim.stance, claim.quote) for claim in claims}
+
+
+def test_a_drawing_of_an_attack_in_phases_speaks_line_by_line():
+    assert drawn(CHAIN) == {
+        "T1190": ("reported", "Phase 1: Initial access (T1190)"),
+        "T1505.003": ("reported", "Phase 2: Persistence (T1505.003)"),
+        "T1033": ("negated", "└─ whoami was not run (T1033)"),
+    }
+
+
+def test_arrows_need_a_heading_that_says_what_they_draw():
+    words = "mail (T1566)\n  -> shell (T1059.003)"
+    assert set(drawn(words, heading="Infection chain")) == {"T1566", "T1059.003"}
+    assert drawn(words, heading="Parents and children") == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (CHAIN, {"note": "yaml"}),
+        (CHAIN, {"heading": "Detection ideas"}),
+        ("Phase 1: access (T1190)\nPhase 2: shell (T1190)", {}),
+        ("title: Phase 1\ndetection:\n  T1190 -> T1505.003", {}),
+    ],
+)
+def test_other_code_draws_no_attack(words, options):
+    stances = {stance for stance, _ in drawn(words, **options).values()}
+    assert not stances & {"reported", "assessed"}

@@ -268,8 +268,10 @@ class _Finder:
         for techniques in (False, True):
             done.clear()
             for index, block in enumerate(self.layout.blocks):
-                quiet = block.kind in {"code", "reference"} or not self._busy(
-                    block.start, block.end
+                quiet = (
+                    block.kind == "reference"
+                    or (block.kind == "code" and not self.layout.is_chain(index))
+                    or not self._busy(block.start, block.end)
                 )
                 if quiet and block.kind != "table_cell":
                     continue

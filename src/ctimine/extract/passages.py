@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from ctimine.extract.candidates import plain_spaces
 from ctimine.extract.caseless import folded
-from ctimine.extract.sentences import sentences
+from ctimine.extract.sentences import TECHNIQUE_ID, sentences
 from ctimine.model import Block, Report
 
 _CITATIONS = re.compile(
@@ -30,6 +30,15 @@ _MARKED_LINE = re.compile(
 )
 LONGEST_HEADING = 200
 """Characters; what is longer and set like a heading is a paragraph that a reader mistook."""
+_PLAIN_NOTES = frozenset({"", "text", "txt", "plain", "plaintext"})
+_LINE = re.compile(r"[^\n]+")
+_PHASE = re.compile(r"^\W*(?:phase|stage|step)\W{0,3}\d", re.IGNORECASE | re.MULTILINE)
+_ARROW = re.compile(r"[→⟶➔➜⇒↓⬇▼└├╰]|->|=>")
+_CHAIN = re.compile(
+    r"\b(?:(?:kill|attack|infection|intrusion|execution|exploitation|exploit|compromise)[ -]?"
+    r"(?:chains?|flows?|paths?|sequences?|lifecycles?|progression)|operational flow|chain of events)\b",
+    re.IGNORECASE,
+)
 _NUMBERED = re.compile(r"\W*\d{1,2}(?:\.\d{1,2})+\.?\s")
 
 
@@ -99,6 +108,7 @@ class Layout:
         self._split: dict[int, list[tuple[int, int]]] = {}
         self._whole: list[tuple[int, int]] = []
         self._sentences: dict[int, list[tuple[int, int]]] = {}
+        self._chains: dict[int, bool] = {}
         self.above: list[tuple[int, ...]] = []
         """For each block the indices of the headings above it, outermost first."""
         self.rows: dict[tuple[int, int], Row] = {}
@@ -175,9 +185,40 @@ class Layout:
         if index not in self._sentences:
             if index not in self._split:
                 block = self.blocks[index]
-                self._split[index] = split_sentences(self.text, block.start, block.end)
+                split = self._lines if self.is_chain(index) else split_sentences
+                self._split[index] = split(self.text, block.start, block.end)
             self._sentences[index] = self._mended(self._split[index])
         return self._sentences[index]
+
+    def is_chain(self, index: int) -> bool:
+        """Whether a block that is set like code draws an attack in its phases, with their ids.
+
+        Each of its lines is a passage.
+        """
+        if self.blocks[index].kind != "code":
+            return False
+        if index not in self._chains:
+            self._chains[index] = self._draws_chain(index)
+        return self._chains[index]
+
+    def _draws_chain(self, index: int) -> bool:
+        block, words = self.blocks[index], self.words(index)
+        if block.note.strip().casefold() not in _PLAIN_NOTES:
+            return False
+        if len({match.group() for match in TECHNIQUE_ID.finditer(words)}) < 2:
+            return False
+        if len(_PHASE.findall(words)) >= 2:
+            return True
+        lead = self.lead_in(index)
+        above = [*self.path(index)[-1:], *([self.text[slice(*lead)]] if lead else [])]
+        return bool(_ARROW.search(words)) and any(_CHAIN.search(said) for said in above)
+
+    @staticmethod
+    def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for line in _LINE.finditer(text, start, end):
+            _add(text, line.start(), line.end(), found)
+        return found
 
     def _mended(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Sentences joined again where one ends inside a mention."""

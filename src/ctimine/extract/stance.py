@@ -348,7 +348,10 @@ class Judge:
         if self.genre in {"exercise", "tutorial"}:
             return "example", f"genre {self.genre}"
         if index >= 0 and layout.blocks[index].kind == "code":
-            return self._code(index)
+            code = self._code(index)
+            chain = mention.basis == "id" and code[0] == "reference" and layout.is_chain(index)
+            if not chain:
+                return code
         if index >= 0 and layout.blocks[index].kind == "reference":
             return "reference", "block reference"
         if self.language and mention.kind in {"technique", "tactic"} and not self._placed(index):
