@@ -32,6 +32,8 @@ names it, so that a log line alone tells what to look at.
 
 from __future__ import annotations
 
+import json
+
 
 class CtimineError(Exception):
     """Base of all errors of ctimine; ``subject`` names the thing that it is about.
@@ -49,6 +51,25 @@ class CtimineError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive pickling by default, and errors cross processes.
         return (_rebuild, (type(self), self.message, self.subject))
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong with a file, for a message that names the file itself.
+
+    >>> in_words(FileNotFoundError(2, "No such file or directory", "a.json"))
+    'No such file or directory'
+    >>> in_words(json.JSONDecodeError("Expecting value", "# Notes", 0)), in_words(KeyError("text"))
+    ('no JSON (Expecting value, line 1, column 1)', 'lacks text')
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
+    if isinstance(error, UnicodeDecodeError):
+        return f"no UTF-8 at byte {error.start}"
+    if isinstance(error, KeyError):
+        return f"lacks {error.args[0]}" if error.args else "lacks a field"
+    return str(error) or type(error).__name__
 
 
 def _rebuild(kind: type[CtimineError], message: str, subject: str) -> CtimineError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -52,8 +53,29 @@ def test_a_document_that_cannot_be_read_is_named_and_the_exit_code_says_so(repor
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
     done = ctimine("mine", str(tmp_path), "--out", str(tmp_path / "o"), cwd=tmp_path)
     assert done.returncode == 3
-    assert "broken.pdf" in done.stdout
+    assert "failed broken.pdf: " in done.stderr
     assert (tmp_path / "o" / "bundle.json").is_file()
+    assert done.stdout.splitlines()[0] == "1 document, 4 mentions, 1 claim; of 2 seen:"
+
+
+def test_a_quiet_run_still_names_what_could_not_be_read(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    done = ctimine("mine", "in", "--quiet", "--workers", "0", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("failed broken.pdf: ")
+
+
+def test_what_documents_say_of_themselves_steers_no_terminal(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "x\x1b[31m.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    (folder / "a\x1b]0;b.txt").write_text("Turla used Pastebin for its C2 traffic (T1102).")
+    done = ctimine("mine", "in", "--technique", "T1102", "--workers", "0", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "Turla" in done.stdout
+    assert "failed x [31m.pdf: " in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -68,6 +90,11 @@ def test_a_document_that_cannot_be_read_is_named_and_the_exit_code_says_so(repor
         (["mine", "--technique", "T1043"], "T1043"),
         (["mine", "--archive", "typo.archive"], "typo.archive"),
         (["mine", "--out", "a-file"], "a-file"),
+        (["mine", f"{'long/' * 40}way"], f"{'long/' * 40}way"),
+        (["attack", "load", "a-file"], "a-file: cannot be read: no JSON"),
+        (["evaluate", "nowhere.jsonl"], "nowhere.jsonl: cannot be read: No such file"),
+        (["train", "names", "nowhere"], "annoctr_train.jsonl: cannot be read: No such file"),
+        (["sources", "list", "--sources", "nowhere.toml"], "nowhere.toml: no such file"),
     ],
 )
 def test_a_wrong_word_is_one_line_that_names_it(arguments, word, tmp_path):
@@ -75,7 +102,9 @@ def test_a_wrong_word_is_one_line_that_names_it(arguments, word, tmp_path):
     done = ctimine(*arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert word in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("ctimine: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not re.search(r"Errno|Error\(", done.stderr)
     assert [path.name for path in tmp_path.iterdir() if path.name != "out"] == ["a-file"]
 
 
@@ -92,7 +121,7 @@ def test_names_with_brackets_are_printed_as_they_are(report, tmp_path):
     (odd / "x[bold].pdf").write_bytes(b"%PDF-1.7 and nothing more")
     done = ctimine("mine", "in[bold]", "--out", "o[red]", "--workers", "0", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert "x[bold].pdf" in done.stdout
+    assert "x[bold].pdf" in done.stderr
     assert "Written to o[red]: bundle.json" in done.stdout
 
 
@@ -107,6 +136,12 @@ def test_a_wrong_option_is_wrong_usage(tmp_path):
     done = ctimine("mine", "--flavour", "sweet", cwd=tmp_path)
     assert done.returncode == 2
     assert "sweet" in done.stderr
+
+
+def test_files_of_sources_without_a_source_are_wrong_usage(tmp_path):
+    done = ctimine("mine", "--sources", "mine.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--source" in done.stderr
 
 
 def test_sources_can_be_listed_and_added(tmp_path):

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from ctimine.errors import CatalogueError
+from ctimine.errors import CatalogueError, in_words
 
 NOTICE: Final = (
     "© The MITRE Corporation. This work is reproduced and distributed with the permission of "
@@ -302,7 +302,7 @@ def _objects(place: Path) -> list[dict[str, Any]]:
             body = gzip.decompress(body)
         bundle = json.loads(body)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
-        raise CatalogueError(f"cannot be read: {error}", subject=str(place)) from None
+        raise CatalogueError(f"cannot be read: {in_words(error)}", subject=str(place)) from None
     objects = bundle.get("objects") if isinstance(bundle, dict) else None
     if not isinstance(objects, list) or not all(
         isinstance(item, dict) and isinstance(item.get("type"), str) for item in objects

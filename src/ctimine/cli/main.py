@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from ctimine.cli.attack import Contact, attack_app
 from ctimine.cli.train import train_app
@@ -131,7 +130,11 @@ def mine_command(
     from ctimine.graph import services_used, who_uses
     from ctimine.mine import mine, sample_corpus
 
-    console = console_for(quiet=quiet)
+    if sources and not source:
+        raise typer.BadParameter(
+            "they are for --source, which is not given", param_hint="--sources"
+        )
+    console, errors = console_for(quiet=quiet), Console(stderr=True)
     catalogue = load_attack(attack or None)
     if technique:
         technique = _technique(technique, catalogue)
@@ -143,8 +146,9 @@ def mine_command(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         MofNCompleteColumn(),
-        console=Console(stderr=True, quiet=quiet),
+        console=errors,
         transient=True,
+        disable=quiet or not errors.is_terminal,
     ) as progress:
         task = progress.add_task("reading", total=None)
         run = mine(
@@ -172,7 +176,7 @@ def mine_command(
         show_services(console, services_used(run.graph, technique=technique))
     show_account(console, run)
     files = ", ".join(path.name for path in written)
-    console.print(f"Written to {out}: {files}", markup=False)
+    console.print(f"Written to {out}: {files}", markup=False, soft_wrap=True)
     if run.failed:
         raise typer.Exit(SOME_FAILED)
 
@@ -211,19 +215,20 @@ def fetch_command(
     3 some sources or documents could not be had (each is named).
     """
     from ctimine.archive import Archive
+    from ctimine.cli.show import show_error
+    from ctimine.export.wording import one_line
     from ctimine.fetch import Fetcher
 
     chosen = _chosen(keys or [], sources)
-    console = Console()
     with Archive(archive) as kept:
         kept.declare(*chosen)
         with Fetcher(kept, contact=contact) as fetcher:
             for snapshot in fetcher.fetch(*chosen):
-                console.print(f"{snapshot.source}: {snapshot.item}", highlight=False, markup=False)
+                typer.echo(one_line(f"{snapshot.source}: {snapshot.item}"))
             failed = [outcome for outcome in fetcher.outcomes if outcome.state == "failed"]
             for outcome in failed:
-                console.print(f"failed {outcome.item}: {outcome.reason}", markup=False)
-            console.print(str(fetcher.account), markup=False)
+                show_error(f"failed {outcome.item}", outcome.detail or outcome.reason)
+            typer.echo(str(fetcher.account))
     if failed:
         raise typer.Exit(SOME_FAILED)
 
@@ -356,5 +361,7 @@ def main() -> None:
     try:
         app()
     except CtimineError as error:
-        Console(stderr=True).print(f"[red]ctimine:[/] {escape(str(error))}", highlight=False)
+        from ctimine.cli.show import show_error
+
+        show_error("ctimine", str(error))
         sys.exit(1)

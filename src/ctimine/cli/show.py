@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ctimine.export.wording import one_line
 from ctimine.graph.questions import by_passage
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ctimine.attack import Catalogue
     from ctimine.graph import Answer, ServiceUse
     from ctimine.mine import Run
+    from ctimine.model import Report
 
 PLAIN_WIDTH = 120
 """Columns where the output is no terminal: a log or a pipe."""
@@ -27,6 +29,11 @@ def console_for(*, quiet: bool = False) -> Console:
     """A console as wide as the terminal, or as a log can bear."""
     console = Console(quiet=quiet)
     return console if console.is_terminal else Console(quiet=quiet, width=PLAIN_WIDTH)
+
+
+def _safe(text: str) -> str:
+    """Words of a document as the terminal may show them: no markup, nothing that steers it."""
+    return escape(one_line(text))
 
 
 def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalogue) -> None:
@@ -42,25 +49,28 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
     for answer in mined:
         best = answer.claims[0]
         report = answer.reports[0]
-        more = len(by_passage(answer.claims)) - 1
-        date = report.published[:10] or "no date"
-        where = f"[italic]{escape(report.title or report.item)}[/], {date}"
         ways = [_way(key, catalogue) for key in answer.via]
-        via = f" [cyan]via {escape(', '.join(sorted(ways)))}[/]" if ways else ""
-        also = f" [dim](+{more} more)[/]" if more else ""
+        via = f"\n[cyan]via {_safe(', '.join(sorted(ways)))}[/]" if ways else ""
         table.add_row(
             answer.technique,
-            escape(answer.name),
+            _safe(answer.name) + via,
             f"[{STANCE_STYLE.get(answer.stance, 'dim')}]{answer.stance}[/]",
             ", ".join(answer.basis),
             f"{answer.score:.2f}",
-            f"{where}{also}{via}\n“{escape(' '.join(best.quote.split()))}”",
+            _said(report, best.quote, len(by_passage(answer.claims)) - 1),
         )
     if mined:
         console.print(table)
     else:
         console.print("No report says that anybody uses it.")
     _show_cited(console, answers, catalogue)
+
+
+def _said(report: Report, quote: str, more: int) -> str:
+    """The report and its date, how many sentences there are besides, and the best one below."""
+    title, date = _safe(report.title or report.item), report.published[:10] or "no date"
+    also = f" [dim](+{_counted(more, 'more sentence')})[/]" if more else ""
+    return f"[italic]{title}[/], {date}{also}\n“{_safe(quote)}”"
 
 
 def _way(key: str, catalogue: Catalogue) -> str:
@@ -85,18 +95,13 @@ def show_services(console: Console, uses: Sequence[ServiceUse]) -> None:
     table.add_column("Score", justify="right", no_wrap=True)
     table.add_column("Report, date, sentence", ratio=7)
     for use in uses:
-        report = use.reports[0]
-        more = len(by_passage(use.claims)) - 1
-        also = f" [dim](+{more} more)[/]" if more else ""
-        date = report.published[:10] or "no date"
-        where = f"[italic]{escape(report.title or report.item)}[/], {date}{also}"
         table.add_row(
-            escape(use.service_name),
-            escape(use.name),
-            f"{use.technique} {escape(use.role or use.technique_name)}",
+            _safe(use.service_name),
+            _safe(use.name),
+            f"{use.technique} {_safe(use.role or use.technique_name)}",
             f"[{STANCE_STYLE.get(use.stance, 'dim')}]{use.stance}[/]",
             f"{use.score:.2f}",
-            f"{where}\n“{escape(' '.join(use.claims[0].quote.split()))}”",
+            _said(use.reports[0], use.claims[0].quote, len(by_passage(use.claims)) - 1),
         )
     console.print(table)
 
@@ -112,7 +117,7 @@ def _show_cited(console: Console, answers: Sequence[Answer], catalogue: Catalogu
         title=f"Cited by ATT&CK {catalogue.version} (no finding of this run)", expand=True
     )
     table.add_column("Technique", no_wrap=True)
-    table.add_column("Group", no_wrap=True)
+    table.add_column("Actor", no_wrap=True)
     table.add_column("Sources cited", ratio=1)
     for answer in cited:
         sources = "; ".join(
@@ -120,16 +125,36 @@ def _show_cited(console: Console, answers: Sequence[Answer], catalogue: Catalogu
             for citation in answer.citations
         )
         sources = sources or "new in this release, its citations are not known here"
-        table.add_row(answer.technique, escape(answer.name), escape(sources))
+        table.add_row(answer.technique, _safe(answer.name), _safe(sources))
     console.print(table)
 
 
 def show_account(console: Console, run: Run) -> None:
-    """Print what became of every document, and each failure by name."""
-    console.print(
-        f"{len(run.reports)} documents, {len(run.mentions)} mentions, {len(run.claims)} claims"
+    """Print what became of every document, and each failure by name.
+
+    Failures go to standard error, a quiet console or not.
+    """
+    seen = f"; of {len(run.outcomes)} seen:" if run.outcomes else ""
+    numbers = (
+        _counted(len(rows), word)
+        for rows, word in (
+            (run.reports, "document"),
+            (run.mentions, "mention"),
+            (run.claims, "claim"),
+        )
     )
+    console.print(", ".join(numbers) + seen)
     for reason, count in run.account.items():
         console.print(f"  {count:>6}  {reason}", highlight=False, markup=False)
     for outcome in run.failed:
-        console.print(f"[red]failed[/] {escape(outcome.item)}: {escape(outcome.detail)}")
+        show_error(f"failed {outcome.item}", outcome.detail or outcome.reason)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def show_error(what: str, message: str) -> None:
+    """Print one line to standard error, however long it is: a log is searched by line."""
+    console = Console(stderr=True)
+    console.print(f"[red]{_safe(what)}:[/] {_safe(message)}", highlight=False, soft_wrap=True)

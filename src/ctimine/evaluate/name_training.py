@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ctimine.attack import Catalogue, load_attack
-from ctimine.errors import EvaluationError
+from ctimine.errors import EvaluationError, in_words
 from ctimine.evaluate.coined import Coiner
 from ctimine.evaluate.rows import read_rows, row_of
 from ctimine.extract import find_mentions
@@ -161,7 +161,7 @@ def read_annotated(path: Path) -> list[Annotated]:
             )
             found.append(Annotated(row_of(values).report, spans))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EvaluationError(f"cannot be read: {error!r}", subject=str(path)) from None
+        raise EvaluationError(f"cannot be read: {in_words(error)}", subject=str(path)) from None
     return found
 
 
@@ -200,7 +200,7 @@ def read_examples(path: Path) -> list[Marked]:
                 if values["domain"] != "ics" and any(label == "ACTOR" for *_, label in marks):
                     found.append((values["text"], marks))
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise EvaluationError(f"cannot be read: {error!r}", subject=str(path)) from None
+        raise EvaluationError(f"cannot be read: {in_words(error)}", subject=str(path)) from None
     return found
 
 

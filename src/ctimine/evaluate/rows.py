@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ctimine.errors import EvaluationError
+from ctimine.errors import EvaluationError, in_words
 from ctimine.extract.sentences import sentences
 from ctimine.model import Block, BlockKind, Report, stable_id
 
@@ -80,10 +80,11 @@ def read_rows(path: Path) -> Iterator[Row]:
                     yield row_of(json.loads(line))
                 except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
                     raise EvaluationError(
-                        f"line {number} is not an annotated text: {error!r}", subject=str(path)
+                        f"line {number} is not an annotated text: {in_words(error)}",
+                        subject=str(path),
                     ) from None
     except (OSError, UnicodeDecodeError, EOFError) as error:
-        raise EvaluationError(f"cannot be read: {error}", subject=str(path)) from None
+        raise EvaluationError(f"cannot be read: {in_words(error)}", subject=str(path)) from None
 
 
 def row_of(values: dict[str, Any]) -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from ctimine.errors import FetchError, InputError, TooLarge
+from ctimine.errors import FetchError, InputError, TooLarge, in_words
 from ctimine.fetch.bodies import MAX_BYTES
 from ctimine.fetch.visit import Visit, now, page_key
 from ctimine.model import Fact, Snapshot
@@ -51,7 +51,7 @@ def _read(file: str, limit: int) -> tuple[str, bytes]:
         with path.open("rb") as opened:
             body = opened.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise FetchError(f"cannot be read: {error}", subject=file) from None
+        raise FetchError(f"cannot be read: {in_words(error)}", subject=file) from None
     if len(body) > limit:
         raise TooLarge(f"more than {limit:,} bytes", subject=file)
     return path.name, body

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from ctimine.errors import AddressRefused, InputError
+from ctimine.errors import AddressRefused, InputError, in_words
 from ctimine.fetch.addresses import checked_url
 from ctimine.fetch.fetcher import KINDS
 from ctimine.model import Role, Source, redacted
@@ -149,7 +149,7 @@ def _read(file: Path, rows: dict[str, dict[str, Any]]) -> None:
     try:
         value = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {error}", subject=str(file)) from None
+        raise InputError(f"cannot be read: {in_words(error)}", subject=str(file)) from None
     _take(value, str(file), rows)
 
 
