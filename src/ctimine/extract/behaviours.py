@@ -134,6 +134,8 @@ def words_of(lines: Sequence[str]) -> list[list[str]]:
 
 
 _chained = itertools.chain.from_iterable
+_NEAR: Final = 12
+"""Bits of a hash that are left away where it is first asked whether any known one is near."""
 _MOST_REMEMBERED: Final = 200_000
 
 
@@ -235,7 +237,11 @@ class GramIndex:
     """
 
     def __init__(self, hashes: npt.NDArray[np.uint32]) -> None:
+        import numpy as np
+
         self.hashes = hashes
+        self._near = np.zeros(1 << (32 - _NEAR), np.bool_)
+        self._near[hashes >> _NEAR] = True
         self.words = Grams({int(value): number for number, value in enumerate(hashes.tolist())})
         self._clear()
 
@@ -246,8 +252,9 @@ class GramIndex:
         self._long: dict[int, bytes] = {}
         self._found: list[tuple[int, ...]] = []
         self._new: list[tuple[int, ...]] = []
-        self._facts = np.zeros((6, 0), np.int64)
-        self._sizes = self._starts = self._flat = np.zeros(0, np.int64)
+        self._facts = np.zeros((6, 0), np.uint32)
+        self._sizes = self._starts = np.zeros(0, np.int64)
+        self._flat = np.zeros(0, np.int32)
 
     def of(self, words: Sequence[Sequence[str]]) -> tuple[Indices, Indices]:
         """Where each sentence begins among the numbers, and the numbers, each once a sentence."""
@@ -266,22 +273,28 @@ class GramIndex:
             numbers = [ids[word] for word in flat]
         self._grow()
         known = np.array(numbers, np.int64)
-        row = np.repeat(np.arange(len(words)), [len(sentence) for sentence in words])
+        # A key is a sentence and an n-gram in one number; narrow ones are sorted in half the time.
+        wide = len(words) * len(self.hashes) >= 2**31
+        first: npt.NDArray[Any] = np.arange(len(words) + 1, dtype=np.int64 if wide else np.int32)
+        first *= len(self.hashes)
+        row = np.repeat(first[:-1], [len(sentence) for sentence in words])
         # The n-grams of words: one run of the flat array for each.
         sizes = self._sizes[known]
         offset = np.cumsum(sizes) - sizes
         own = self._flat[np.arange(sizes.sum()) + np.repeat(self._starts[known] - offset, sizes)]
-        keys = [np.repeat(row * len(self.hashes), sizes) + own]
+        keys = [np.repeat(row, sizes) + own]
         content = np.flatnonzero(self._facts[5][known] == 0)
         keys.append(self._pairs(0, row, known, 1))
         keys += [self._pairs(step, row[content], known[content], step) for step in (1, 2)]
         every = np.concatenate(keys)
         every.sort()
         every = every[np.flatnonzero(np.diff(every, prepend=-1))]
-        starts = np.searchsorted(every, np.arange(len(words) + 1) * len(self.hashes))
-        return starts, every - np.repeat(np.arange(len(words)) * len(self.hashes), np.diff(starts))
+        starts = np.searchsorted(every, first)
+        return starts, every - np.repeat(first[:-1], np.diff(starts))
 
-    def _pairs(self, kind: int, row: Indices, known: Indices, step: int) -> Indices:
+    def _pairs(
+        self, kind: int, row: npt.NDArray[Any], known: Indices, step: int
+    ) -> npt.NDArray[Any]:
         import numpy as np
 
         same = np.flatnonzero(row[:-step] == row[step:])
@@ -295,10 +308,12 @@ class GramIndex:
         for n in np.flatnonzero(~fits).tolist():
             value[n] = zlib.crc32(self._long[int(second[n])], int(before[n]))
         value &= 0xFFFFFFFE
-        place = np.searchsorted(self.hashes, value.astype(np.uint32))
+        likely = np.flatnonzero(self._near[value >> _NEAR])
+        value = value[likely]
+        place = np.searchsorted(self.hashes, value)
         place[place == len(self.hashes)] = 0
         held = np.flatnonzero(self.hashes[place] == value)
-        return row[same[held]] * len(self.hashes) + place[held]
+        return row[same[likely[held]]] + place[held].astype(row.dtype)
 
     def _learn(self, word: str) -> None:
         root = stem(word).encode("utf-8", "surrogatepass")
@@ -315,17 +330,17 @@ class GramIndex:
 
         if not self._new:
             return
-        self._facts = np.hstack([self._facts, np.array(self._new, np.int64).T])
+        self._facts = np.hstack([self._facts, np.array(self._new, np.uint32).T])
         sizes = np.array([len(found) for found in self._found], np.int64)
         self._sizes = np.concatenate([self._sizes, sizes])
         self._starts = np.cumsum(self._sizes) - self._sizes
-        self._flat = np.concatenate([self._flat, np.array(list(_chained(self._found)), np.int64)])
+        self._flat = np.concatenate([self._flat, np.array(list(_chained(self._found)), np.int32)])
         self._new.clear()
         self._found.clear()
 
 
 @functools.lru_cache(maxsize=1)
-def _shifts() -> Indices:
+def _shifts() -> npt.NDArray[np.uint32]:
     """What a CRC-32 becomes when zero bytes are appended: [count, which byte of it, its value]."""
     import numpy as np
 
@@ -337,7 +352,7 @@ def _shifts() -> Indices:
     for _ in range(127):
         value = value >> 8 ^ step[value & 0xFF]
         found.append(value)
-    return np.stack(found).ravel()
+    return np.stack(found).astype(np.uint32).ravel()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -463,11 +478,11 @@ def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     """The matrix with rows of Euclidean length one; empty rows stay empty."""
     import numpy as np
 
-    squares = matrix.copy()
-    squares.data = squares.data**2
-    lengths = np.sqrt(np.asarray(squares.sum(axis=1)).ravel())
+    sizes = np.diff(matrix.indptr)
+    filled = np.flatnonzero(sizes)
+    lengths = np.sqrt(np.add.reduceat(matrix.data**2, matrix.indptr[filled]))
     lengths[lengths == 0] = 1.0
-    matrix.data /= np.repeat(lengths, np.diff(matrix.indptr)).astype(np.float32)
+    matrix.data /= np.repeat(lengths, sizes[filled]).astype(np.float32)
     return matrix
 
 
@@ -671,12 +686,13 @@ class Model:
 
         ``rows`` are the n-grams of a sentence for each of ``parents``.
         """
-        scores = self._fast_subs.product(rows) + self.sub_bias
-        found = []
-        for own, parent in zip(scores, parents, strict=True):
-            columns = self._subs_of.get(parent, [])
-            best = max(columns, key=own.__getitem__, default=-1)
-            found.append(self.subs[best] if best >= 0 and own[best] >= self.sub_floor else parent)
+        split = [number for number, parent in enumerate(parents) if parent in self._subs_of]
+        found = list(parents)
+        scores = self._fast_subs.product(rows[split]) + self.sub_bias
+        for number, own in zip(split, scores, strict=True):
+            best = max(self._subs_of[parents[number]], key=own.__getitem__)
+            if own[best] >= self.sub_floor:
+                found[number] = self.subs[best]
         return found
 
 
@@ -702,6 +718,8 @@ def _unlike_english(sample: str) -> bool:
     # Enough for as many words as there can be: each takes a letter and a blank.
     small = sample.lower()
     plenty = max(20, 0.03 * (len(small) + 1) / 2)
+    if sum(map(_ENGLISH.__contains__, small.split())) >= plenty:  # without a search: most texts
+        return False
     english = count = 0
     for match in _WORD.finditer(small):
         count += 1
@@ -736,7 +754,9 @@ def find_behaviours(
         raise ExtractError(
             f"no such threshold, choose one of {', '.join(model.thresholds)}", subject=threshold
         ) from None
-    spans = [span for span in _spans(report) if not TECHNIQUE_ID.search(report.text, *span)]
+    spans = _spans(report)
+    if TECHNIQUE_ID.search(report.text):
+        spans = [span for span in spans if not TECHNIQUE_ID.search(report.text, *span)]
     if not spans:
         return ()
     lines = [report.text[start:end] for start, end in spans]
