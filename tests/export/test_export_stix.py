@@ -21,6 +21,7 @@ from ctimine.export import to_stix, to_stix_bytes
 from ctimine.export.stix_parts import EPOCH, MITRE, MITRE_STATEMENT, stix_time
 from ctimine.graph import build_graph
 from ctimine.graph.questions import around
+from ctimine.model import Fact
 
 ATTACK = world.ATTACK
 GRAPH = world.graph()
@@ -430,6 +431,18 @@ def test_a_second_publisher_raises_the_confidence_and_a_second_page_of_one_does_
     assert confidence("One", "Two") > confidence("One") == confidence("One", "one")
 
 
+def test_a_copy_speaks_with_the_voice_of_its_original_in_the_part_about_a_technique_too():
+    original = make.uses("a", "G0010", "T1059", publisher="One")
+    fact = Fact("copy-of", original[0].id, "near-duplicate, 0.90")
+    copy = make.uses("b", "G0010", "T1102", publisher="A mirror", facts=(fact,))
+    other = make.uses("c", "G0010", "T1102", publisher="One")
+    graph = build_graph([original, copy, other], world.ATTACK)
+    alone = build_graph([other], world.ATTACK)
+    found = [world.edge(to_stix(g), "Turla", "Web Service") for g in (alone, graph)]
+    found.append(world.edge(to_stix(around(graph, "T1102")), "Turla", "Web Service"))
+    assert len({part.confidence for part in found}) == 1
+
+
 # 10 nothing custom
 
 
@@ -539,9 +552,12 @@ def test_an_abused_service_is_in_words_and_labels_of_edge_and_note(bundle):
     assert "abused-service:github" not in note.labels
 
 
-def test_software_that_a_use_goes_through_is_no_service():
-    bundle = of(make.uses("a", "G0010", "T1102", via="S0154"))
-    assert b"abused-service" not in to_stix_bytes(bundle)
+def test_software_that_a_use_goes_through_is_no_service_and_has_its_name():
+    graph = build_graph([make.uses("a", "G0010", "T1102", via="S0154")], world.ATTACK)
+    for part in (graph, around(graph, "T1102")):
+        written = to_stix_bytes(to_stix(part))
+        assert b"abused-service" not in written
+        assert b"uses T1102 Web Service via Cobalt Strike." in written
 
 
 # 15 what the knowledge base cites
@@ -668,6 +684,7 @@ import sys
 sys.path[:0] = sys.argv[1:]
 import export_world as world
 from ctimine.graph.questions import around
+from ctimine.model import Fact
 from ctimine.export import layer_bytes, to_csv, to_markdown, to_navigator_layer, to_stix, to_stix_bytes
 graph = world.graph()
 for flavour in ("plain", "misp"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import graph_world as make
 import networkx as nx
 import pytest
@@ -66,6 +68,24 @@ def test_order_and_repetition_of_results_do_not_matter(numbers):
     results = [POOL[n] for n in numbers]
     straight = build_graph([POOL[n] for n in sorted(set(numbers))], ATTACK)
     assert content(build_graph(results, ATTACK)) == content(straight)
+
+
+def test_two_readings_of_one_report_make_the_same_graph_in_any_order():
+    """Such as a graph of last year's rules and one of today's."""
+    said_in, _, (claim,) = make.uses("one", "G0010", "T1102")
+    mention = make.mention(said_in, "T1102", "technique", "T1102", score=0.5)
+    readings = [
+        (said_in, (mention,), (claim,)),
+        (
+            dataclasses.replace(said_in, title="Another title"),
+            (dataclasses.replace(mention, score=0.7),),
+            (dataclasses.replace(claim, score=0.4),),
+        ),
+    ]
+    built = [build_graph(order, ATTACK, cited=False) for order in (readings, readings[::-1])]
+    assert content(built[0]) == content(built[1])
+    parts = [build_graph([reading], ATTACK, cited=False) for reading in readings]
+    assert content(merge_graphs(*parts)) == content(merge_graphs(*parts[::-1]))
 
 
 @settings(max_examples=40, deadline=None)

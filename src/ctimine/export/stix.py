@@ -37,6 +37,7 @@ from ctimine.graph.questions import (
     concept_of,
     report_of,
     speaks,
+    voice_of,
 )
 from ctimine.model import EVIDENT, Claim, stable_id
 
@@ -404,10 +405,8 @@ class _Writer:
         """Noisy-or over publishers of score × weight of the stance × trust in the report."""
         best: dict[str, float] = {}
         for claim in claims:
-            document = self.documents[claim.report]
-            report = self.graph.nodes[f"report:{claim.report}"]
-            voice = str(report.get("publisher") or report.get("source")).casefold()
-            trust = 0.5 + document.confidence / 180
+            voice = voice_of(self.graph, claim.report)
+            trust = 0.5 + self.documents[claim.report].confidence / 180
             weighed = claim.score * STANCE_WEIGHT[claim.stance] * trust
             best[voice] = max(best.get(voice, 0.0), weighed)
         doubt = 1.0

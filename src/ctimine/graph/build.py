@@ -22,7 +22,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctimine.errors import InputError
 from ctimine.graph.edges import Scalar, claim_attributes, concept_attributes, put, report_attributes
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from ctimine.attack import Catalogue
 
+Key = TypeVar("Key")
+
 CITING: frozenset[ConceptKind] = frozenset({"actor", "campaign"})
 """Kinds of subjects whose cited uses enter the graph; those of software would swamp it."""
 
@@ -56,8 +58,9 @@ def build_graph(
     """The evidence graph of reports with their mentions and claims.
 
     ``cited`` adds the edges of the knowledge base around the techniques and actors that the
-    reports name (or that ``also`` names by id), each with the sources that it cites. The order of
-    ``results`` does not matter, and a result that comes twice counts once.
+    reports name (or that ``also`` names by id), each with the sources that it cites. Software that
+    a claim goes by is a node, too. The order of ``results`` does not matter, and a result that
+    comes twice counts once.
 
     >>> from ctimine import Claim, Report, load_attack
     >>> report = Report("r1", "demo", "a.md", "Turla used Pastebin (T1102).")
@@ -71,17 +74,19 @@ def build_graph(
     graph = nx.MultiDiGraph(catalogue=catalogue.version, ctimine=_version())
     nodes: dict[str, dict[str, Scalar]] = {}
     edges: dict[tuple[str, str, str], dict[str, Scalar]] = {}
+    ways: set[str] = set()
     for report, mentions, claims in results:
         place, source = f"report:{report.id}", f"source:{report.source}"
-        # Two documents under one id that nobody folded: the same one wins in any order.
-        facts = report_attributes(report)
-        nodes[place] = min(nodes.get(place, facts), facts, key=repr)
+        _add(nodes, place, report_attributes(report))
         nodes[source] = {"kind": "source", "name": report.source}
         edges[place, source, "from"] = {"edge": "from"}
-        edges |= _mention_edges(place, mentions)
+        for edge, attributes in _mention_edges(place, mentions).items():
+            _add(edges, edge, attributes)
         for claim in claims:
-            edges[claim.subject, claim.object, claim.key] = claim_attributes(claim)
+            _add(edges, (claim.subject, claim.object, claim.key), claim_attributes(claim))
+            ways.add(claim.via)
     named = {end for edge in edges for end in edge[:2] if end not in nodes} | set(also)
+    named |= {way for way in ways if way in catalogue}
     if cited:
         edges |= _cited_edges(named, catalogue)
     for end in {end for edge in edges for end in edge[:2]} | named:
@@ -106,12 +111,27 @@ def merge_graphs(*graphs: nx.MultiDiGraph) -> nx.MultiDiGraph:
     if len(versions) > 1:
         raise InputError("graphs of different ATT&CK releases", subject=", ".join(sorted(versions)))
     merged = nx.MultiDiGraph(catalogue="".join(versions), ctimine=_version())
-    nodes = {node: data for graph in graphs for node, data in graph.nodes(data=True)}
-    edges = {edge[:3]: edge[3] for graph in graphs for edge in graph.edges(keys=True, data=True)}
+    nodes: dict[str, dict[str, Scalar]] = {}
+    edges: dict[tuple[str, str, str], dict[str, Scalar]] = {}
+    for graph in graphs:
+        for node, data in graph.nodes(data=True):
+            _add(nodes, node, data)
+        for *edge, data in graph.edges(keys=True, data=True):
+            _add(edges, tuple(edge), data)
     merged.add_nodes_from((node, dict(nodes[node])) for node in sorted(nodes))
     merged.add_edges_from((*edge, dict(edges[edge])) for edge in sorted(edges))
     _name_the_unseen(merged)
     return merged
+
+
+def _add(into: dict[Key, dict[str, Scalar]], key: Key, attributes: dict[str, Scalar]) -> None:
+    """Add a node or edge; of two that differ under one key the same one stays in any order.
+
+    They differ where two documents share an id that nobody folded, or where a report was read
+    twice.
+    """
+    held = into.get(key)
+    into[key] = attributes if held is None else min(held, attributes, key=repr)
 
 
 def _version() -> str:

@@ -225,8 +225,8 @@ def family(graph: nx.MultiDiGraph, technique: str) -> tuple[str, ...]:
 def around(graph: nx.MultiDiGraph, technique: str) -> nx.MultiDiGraph:
     """The part of a graph that is about a technique and its sub-techniques.
 
-    What is said of them, the reports that say it, and what those reports say of the names of the
-    actors.
+    What is said of them, the reports that say it, the software that it goes by, and what is said
+    of the names of the actors.
     """
     wanted = set(family(graph, technique))
     edges = [
@@ -235,8 +235,10 @@ def around(graph: nx.MultiDiGraph, technique: str) -> nx.MultiDiGraph:
         if end in wanted and data["edge"] in {"claim", "mention", "cited"}
     ]
     ends = {end for edge in edges for end in edge[:2]}
-    reports = {f"report:{data['report']}" for *_, data in edges if data["edge"] == "claim"}
-    ends |= reports
+    claims = [data for *_, data in edges if data["edge"] == "claim"]
+    reports = {f"report:{data['report']}" for data in claims}
+    ends |= reports | {_original(graph, report) for report in reports}
+    ends |= {data["via"] for data in claims if data.get("via") in graph}
     edges += [
         (start, end, key, data)
         for start, end, key, data in graph.edges(keys=True, data=True)
@@ -280,7 +282,7 @@ def combined_score(graph: nx.MultiDiGraph, claims: Iterable[Claim]) -> float:
     """The score of claims on one edge together, as this module's first lines say."""
     best: dict[str, float] = {}
     for claim in claims:
-        voice = _voice(graph, claim.report)
+        voice = voice_of(graph, claim.report)
         weighed = claim.score * STANCE_WEIGHT.get(claim.stance, 0.0)
         best[voice] = max(best.get(voice, 0.0), weighed)
     # Sorted, because floating-point products depend on the order of their factors.
@@ -288,13 +290,20 @@ def combined_score(graph: nx.MultiDiGraph, claims: Iterable[Claim]) -> float:
     return round(min(CEILING, 1.0 - doubt), 4)
 
 
-def _voice(graph: nx.MultiDiGraph, report: str) -> str:
+def voice_of(graph: nx.MultiDiGraph, report: str) -> str:
     """Who speaks in a report: its publisher, or its source; in a copy that of the original."""
-    node = graph.nodes[f"report:{report}"]
-    if '"copy-of"' in str(node.get("facts", "")):
-        kept = next(fact.value for fact in to_report(report, node).facts if fact.field == "copy-of")
-        node = graph.nodes.get(f"report:{kept}", node)
-    return str(node.get("publisher") or node.get("source")).casefold()
+    data = graph.nodes[_original(graph, f"report:{report}")]
+    return str(data.get("publisher") or data.get("source")).casefold()
+
+
+def _original(graph: nx.MultiDiGraph, node: str) -> str:
+    """The node of the report that a copy is one of; of all else the node itself."""
+    data = graph.nodes[node]
+    if '"copy-of"' in str(data.get("facts", "")):
+        facts = to_report(node, data).facts
+        kept = next(f"report:{fact.value}" for fact in facts if fact.field == "copy-of")
+        return kept if kept in graph else node
+    return node
 
 
 @dataclasses.dataclass(slots=True)
