@@ -441,12 +441,15 @@ Record = TypeVar("Record")
 def stable_id(kind: str, *parts: str) -> str:
     """UUIDv5 in ctimine's namespace of what a thing *is*: its kind and its canonical key.
 
+    Halves of surrogate pairs, which are no characters, count as question marks.
+
     >>> stable_id("report", "https://a.example/x") == stable_id("report", "https://a.example/x")
     True
     >>> stable_id("report", "x") == stable_id("note", "x")
     False
     """
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join((kind, *parts))))
+    name = "\x1f".join((kind, *parts)).encode("utf-8", "replace").decode()
+    return str(uuid.uuid5(NAMESPACE, name))
 
 
 def _key(*parts: str | int) -> str:

@@ -7,11 +7,13 @@ import io
 import json
 
 import export_world as world
+import graph_world as make
 import pytest
 from test_export_rows import found
 
 from ctimine.errors import ExportError
 from ctimine.export import write_all
+from ctimine.graph import build_graph, fold_results
 
 ALL = [
     "bundle.json",
@@ -72,3 +74,27 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, run):
     with pytest.raises(ExportError, match="cannot be written") as error:
         write_all(run.graph, file / "out")
     assert "taken" in str(error.value)
+
+
+HALF = "\ud800"
+"""Half a surrogate pair: JSON may hold it, no file in UTF-8 may."""
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"url": "http://[bad/x"},
+        {"url": f"https://desk.example/{HALF}"},
+        {"title": HALF, "publisher": HALF, "labels": (HALF,)},
+        {"published": "2024-13-45"},
+        {"published": "99999-01-01"},
+        {"via": HALF},
+        {"subject": f"name:x{HALF}", "subject_name": f"X{HALF}"},
+    ],
+    ids=str,
+)
+def test_nothing_that_a_document_may_say_of_itself_stops_the_writing(facts, tmp_path):
+    facts = {"subject": "G0010", "technique": "T1102", **facts}
+    results, _ = fold_results([make.uses("a", **facts), make.uses("b", "G0007", "T1102")])
+    for path in write_all(build_graph(results, world.ATTACK, cited=False), tmp_path):
+        assert path.read_bytes().decode("utf-8")

@@ -54,7 +54,7 @@ def write_all(
         texts = {
             "claims.csv": to_csv(graph, technique=technique).encode("utf-8"),
             "layer.json": layer_bytes(to_navigator_layer(graph, technique=technique)),
-            "summary.md": to_markdown(graph, technique=technique).encode("utf-8"),
+            "summary.md": to_markdown(graph, technique=technique).encode("utf-8", "replace"),
             "answer.html": to_html(graph, technique=technique).encode("utf-8", "replace"),
         }
         for name, body in texts.items():

@@ -99,13 +99,14 @@ def to_stix_bytes(bundle: stix2.Bundle) -> bytes:
     r"""The bundle as UTF-8 JSON, indented, with a line feed at its end.
 
     ``bundle.serialize(pretty=True)`` would take hundreds of times as long: it looks up the place of
-    every key in its object again and again to sort them.
+    every key in its object again and again to sort them. Half a surrogate pair, which is no
+    character, comes out as a question mark.
 
     >>> import stix2
     >>> to_stix_bytes(stix2.Bundle(stix2.TLP_WHITE))[:19].decode()
     '{\n "type": "bundle"'
     """
-    return (bundle.serialize(indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+    return (bundle.serialize(indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 @dataclasses.dataclass(slots=True)

@@ -114,11 +114,12 @@ class Documents(dict[str, Document]):
             )
 
     def _add(self, key: str, document: Document) -> None:
-        if not _ADDRESS.fullmatch(document.url):
+        host = _host(document.url)
+        if not host:
             # An address must be there (MISP and OpenCTI key references by it). A path on somebody's
             # machine is none; the report's own UUID names it anywhere and leads nobody astray.
             document.url = f"urn:uuid:{document.stix_id.split('--')[1]}"
-        name = _dateless(document.source_name, urlsplit(document.url).hostname or "")
+        name = _dateless(document.source_name, host)
         # OpenCTI keeps one reference an address: the first name that it hears must be the only one.
         document.source_name = self.sources.setdefault(document.url, name)
         self[key] = document
@@ -148,6 +149,14 @@ class Documents(dict[str, Document]):
         """References to documents, one an address."""
         rows = {self[key].url: self[key].reference for key in keys}
         return [rows[url] for url in sorted(rows)]
+
+
+def _host(url: str) -> str:
+    """The host of a web address; empty for what is none."""
+    try:
+        return (_ADDRESS.fullmatch(url) and urlsplit(url).hostname) or ""
+    except ValueError:  # such as an IPv6 address without its end
+        return ""
 
 
 def tlp_of(report: Report) -> str:

@@ -249,10 +249,15 @@ def _orders() -> tuple[np.uint64, ...]:
 def canonical_address(url: str) -> str:
     """An address as it is compared: no scheme, no ``www.``, no tracking, no trailing slash.
 
+    Empty for what is no address.
+
     >>> canonical_address("http://www.Vendor.example/a/?utm_source=x#top")
     'vendor.example/a'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as an IPv6 address without its end
+        return ""
     if not parts.netloc:
         return ""
     query = "&".join(part for part in parts.query.split("&") if part and not _TRACKING.match(part))
