@@ -136,3 +136,10 @@ def test_a_sentence_with_several_services_stands_once_with_all_of_them():
     rows = texts(soup.find(id="services").find_next("table").select("tbody tr"))
     assert [row.split()[0] for row in rows] == ["Dropbox", "Pastebin"]
     assert not any("more" in row for row in rows)
+
+
+def test_a_service_counts_once_however_many_use_it():
+    results = [make.uses(who, who, "T1102", via="pastebin") for who in ("G0007", "G0010")]
+    heading = page(build_graph(results, world.ATTACK, cited=False)).find(id="services")
+    assert len(heading.find_next("table").select("tbody tr")) == 2
+    assert heading.span.text == "1"

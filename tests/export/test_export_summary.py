@@ -59,7 +59,7 @@ def test_each_row_holds_what_a_reader_asks_for():
         "reported",
         "behaviour, id",
         "0.98",
-        "Notes on MuddyWater (+1 more)",
+        "Notes on MuddyWater (+1 more sentence)",
         "2023-05-01",
         "“MuddyWater read orders from GitHub, T1102.002.”",
     ] in rows

@@ -88,7 +88,7 @@ def _row(graph: nx.MultiDiGraph, answer: Answer) -> str:
     ways = via_of(graph, list(answer.claims))
     via = f" via {escaped(', '.join(ways))}" if ways else ""
     more = len(by_passage(answer.claims)) - 1
-    also = f" (+{more} more)" if more else ""
+    also = f" (+{more} more sentence{'s'[: more > 1]})" if more else ""
     quote = escaped(shortened(best.quote, LONGEST_SENTENCE))
     cells = (
         escaped(f"{answer.technique} {answer.technique_name}") + via,
