@@ -12,7 +12,8 @@ from ctimine.attack import load_attack
 from ctimine.extract.claims import find_claims
 from ctimine.extract.rules import scores
 from ctimine.extract.stance import set_stance
-from ctimine.model import Block, Mention, Report
+from ctimine.model import Block, Mention, Report, Snapshot, Source
+from ctimine.read import read
 
 
 def claims_of(source: str, **options):
@@ -997,3 +998,41 @@ def test_arrows_need_a_heading_that_says_what_they_draw():
 def test_other_code_draws_no_attack(words, options):
     stances = {stance for stance, _ in drawn(words, **options).values()}
     assert not stances & {"reported", "assessed"}
+
+
+def rows_of(*rows, text=""):
+    """``subject object rule via`` of the claims of use of rows between bars, the first a header."""
+    report, mentions = marked(f"{text}\n\n" + "\n".join(f"| {row} |" for row in rows))
+    found = find_claims(report, set_stance(report, mentions), NAMES)
+    return {
+        (c.subject, c.object, c.rule, c.via)
+        for c in found
+        if c.relation == "uses" and c.object.startswith("T")
+    }
+
+
+def test_a_row_that_names_no_actor_may_name_the_tool_of_one():
+    owned = f"{APT29} used {BEACON}. {APT28} came too."
+    rows = ("Technique | Evidence", f"{T} | {BEACON} reads a page")
+    assert ("G0016", "T1102.001", "via-software", "S0154") in rows_of(*rows, text=owned)
+    shared = f"{owned} {APT28} used {BEACON}."
+    assert not {found for found in rows_of(*rows, text=shared) if found[0] != "S0154"}
+    other = ("Technique | Evidence", f"{T} | {BEACON} and [[s:S0002|Mimikatz]] ran")
+    assert not {found for found in rows_of(*other, text=owned) if found[0] == "G0016"}
+
+
+def test_software_in_a_column_of_actors_is_the_crew_of_its_name():
+    text = (
+        "# Clusters\n\n| Technique | Actors |\n| --- | --- |\n| T1190 | APT29, Kinsing |\n\n"
+        "## Kinsing in May\n\nThe crew dropped a shell (T1505.003)."
+    )
+
+    def subjects(text):
+        report = read(Snapshot("s", "a.md", text.encode()), Source("s"))
+        claims = extract(report, load_attack(), names="listed", behaviours=None)[1]
+        return {(c.object, c.subject.partition(":")[0]) for c in claims if c.subject != "G0016"}
+
+    assert subjects(text) == {("T1190", "misp"), ("T1505.003", "misp")}
+    malware = text.replace("Kinsing in May", "Kinsing malware in May")
+    assert subjects(malware) == {("T1190", "misp"), ("T1505.003", "misp")}
+    assert subjects(malware.replace("Actors", "Malware")) == {("T1505.003", "S0599")}

@@ -148,6 +148,8 @@ SENTENCES = [
     ("Strict {} alignment remains debatable.", "reference"),
     ("It took address books for later use in {}.", "forecast"),
     ("Relevant hunts ({}, mail abuse) should link here.", "recommended"),
+    ("Evidence that the crew used {} in May is not established.", "negated"),
+    ("A shell with {} was established.", "reported"),
     # a judgement ends where its reasons begin
     ("We believe that they are one crew because they used {}.", "reported"),
     ("The attack is considered plain by the fact that it used {}.", "reported"),

@@ -21,7 +21,7 @@ from ctimine.extract.attributions import find_attributions, find_reserves
 from ctimine.extract.behaviours import RULE as BEHAVIOUR
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Row
-from ctimine.extract.rows import Rows
+from ctimine.extract.rows import Rows, named_as_actors
 from ctimine.extract.rules import least_described, scores
 from ctimine.extract.service_names import services_in
 from ctimine.extract.shortforms import RULE as SHORT_FORM
@@ -225,8 +225,8 @@ class _Finder:
         self.statements = find_statements(self.names)
         things = [self._thing(m) for m in mentions if m.kind in {"actor", "campaign", "software"}]
         things += introduced(self.names, _said(self.statements))
-        self.things = sorted(
-            (t for t in things if t.stance != "reference"), key=lambda t: (t.start, -t.end)
+        self.things = self._with_crews(
+            sorted((t for t in things if t.stance != "reference"), key=lambda t: (t.start, -t.end))
         )
         self.actors = [t for t in self.things if t.kind != "software"]
         self.techniques = _targets(mentions)
@@ -260,6 +260,21 @@ class _Finder:
         if mention.stance == "negated" and not self.judge.judge(mention)[1].startswith("cue"):
             return dataclasses.replace(thing, stance="reported")
         return thing
+
+    def _with_crews(self, things: list[Thing]) -> list[Thing]:
+        """The things, of which what a column of actors lists is the actor of that name."""
+        crews: dict[str, str] = {}
+        for key in named_as_actors(self.layout, things):
+            name = next(thing.name for thing in things if thing.key == key)
+            actors = self.catalogue.named(name, "actor")
+            if len(actors) == 1:
+                crews[key] = actors[0].id
+        return [
+            dataclasses.replace(thing, key=crews[thing.key], kind="actor")
+            if thing.key in crews
+            else thing
+            for thing in things
+        ]
 
     def run(self) -> tuple[Claim, ...]:
         self._add_statements()
@@ -613,6 +628,8 @@ class _Finder:
         targets = _distinct_targets(written or targets)
         subjects = self.rows.subjects(row, mapping=mapping)
         if techniques:
+            if not mapping and all(subject.thing.kind == "software" for subject in subjects):
+                subjects = [*subjects, *self._owner_in_row(row)]
             for target in targets:
                 for subject in subjects:
                     if target.stance not in _ASIDE or subject.rule in _NAMED_IN_ROW:
@@ -631,6 +648,20 @@ class _Finder:
                     and subject.thing.kind != "software"
                 ):
                     self._claim(subject, "exploits", cve, row.start, row.end, row=row)
+
+    def _owner_in_row(self, row: Row) -> list[Subject]:
+        """The actor whose tools a row names that names no actor: the only one who has them all."""
+        named = [t for t in within(self.things, row.start, row.end) if t.stance != "negated"]
+        tools = [t for t in named if t.kind == "software"]
+        if not tools or len(tools) < len(named) or self.judge.genre != "report":
+            return []
+        owners = [
+            {cluster: one for (cluster, key), one in self.tools.items() if key == tool.key}
+            for tool in tools
+        ]
+        if any(len(found) != 1 for found in owners) or len({next(iter(o)) for o in owners}) != 1:
+            return []
+        return [Subject(next(iter(owners[0].values())), "via-software", via=tools[0].key)]
 
     # -- names ------------------------------------------------------------
 

@@ -36,7 +36,8 @@ _PHASE = re.compile(r"^\W*(?:phase|stage|step)\W{0,3}\d", re.IGNORECASE | re.MUL
 _ARROW = re.compile(r"[→⟶➔➜⇒↓⬇▼└├╰]|->|=>")
 _CHAIN = re.compile(
     r"\b(?:(?:kill|attack|infection|intrusion|execution|exploitation|exploit|compromise)[ -]?"
-    r"(?:chains?|flows?|paths?|sequences?|lifecycles?|progression)|operational flow|chain of events)\b",
+    r"(?:chains?|flows?|paths?|sequences?|lifecycles?|progression)|operational flow|"
+    r"chain of events)\b",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"\W*\d{1,2}(?:\.\d{1,2})+\.?\s")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ctimine.attack import Catalogue, fold
 from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Sentence, Thing
-from ctimine.extract.passages import Row
+from ctimine.extract.passages import Layout, Row
 from ctimine.extract.service_names import services_in
 from ctimine.model import UNSEEN
 
@@ -56,6 +56,27 @@ _NOBODY: Final = re.compile(
 _PART: Final = re.compile(r"[^,;/&]+")
 _MARKS: Final = " *_`\"'\t\n"
 _CVE: Final = re.compile(r"CVE-\d", re.IGNORECASE)
+
+
+def named_as_actors(layout: Layout, things: Sequence[Thing]) -> set[str]:
+    """Keys of what columns of actors list as one of them, though no list knows it as an actor.
+
+    Crews named after their tool, and names that a tool and a crew share.
+    """
+    found: set[str] = set()
+    for row in layout.rows.values():
+        for cell in row.cells:
+            if not _ACTOR_COLUMN.match(layout.header(cell)) or layout.is_header(cell):
+                continue
+            block = layout.blocks[cell]
+            parts = {fold(part) for part in _PART.findall(layout.words(cell))}
+            found |= {
+                thing.key
+                for thing in within(things, block.start, block.end)
+                if (thing.kind == "software" or thing.key.startswith(UNSEEN))
+                and fold(layout.text[thing.start : thing.end]) in parts
+            }
+    return found
 
 
 class Rows:
