@@ -1036,3 +1036,24 @@ def test_software_in_a_column_of_actors_is_the_crew_of_its_name():
     malware = text.replace("Kinsing in May", "Kinsing malware in May")
     assert subjects(malware) == {("T1190", "misp"), ("T1505.003", "misp")}
     assert subjects(malware.replace("Actors", "Malware")) == {("T1505.003", "S0599")}
+
+
+@pytest.mark.parametrize(
+    ("cells", "made"),
+    [
+        ("October and November 2023", False),
+        ("2022", False),
+        ("October 2023; May 2024", True),
+        ("December 2023", True),
+        ("2023", True),  # of a year alone the end counts
+        ("CVE-2021-44228", True),
+        ("a page", True),
+    ],
+)
+def test_what_is_older_than_the_reports_actor_is_not_its_deed(cells, made):
+    text = f"# {APT29}\n\n{APT29} emerged in December 2023.\n\n"
+    row = f"| Technique | When |\n| {T} | {cells} |"
+    found = claims_of(text + row, title="APT29")
+    assert [claim.rule for claim in found] == (["row-main"] if made else [])
+    again = claims_of(text.replace("emerged", "re-emerged") + row, title="APT29")
+    assert [claim.rule for claim in again] == ["row-main"]

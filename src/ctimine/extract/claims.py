@@ -90,6 +90,30 @@ _TIME: Final = re.compile(
     rf"(?:\s?(?:–|-|to|and|through|until)\s?(?:{_DATE}|\d\d\b))?",
     re.IGNORECASE,
 )
+_EMERGED: Final = re.compile(
+    r"[*_`]*(?:[’']s)?(?: (?:[\w-]+ ){0,3}?)(?<![Rr]e-)(?:emerg(?:ed|ence)|surfaced|appeared|"
+    r"(?:was|were) (?:founded|formed|created|launched)|debut(?:ed)?)\b[^.;\n]{0,30}?"
+    rf"\b(?:in|on|around) (?:early |mid-?|late )?(?P<when>(?:{_MONTH} )?(?:\d{{1,2}},? )?20\d\d)\b",
+    re.IGNORECASE,
+)
+"""What follows the name of an actor that a report saw come into being."""
+_MONTHS: Final = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+)
+_MONTH_OR_YEAR: Final = re.compile(
+    rf"\b(?:(?P<month>{_MONTH})|(?<!CVE-)(?P<year>(?:19|20)\d\d))(?!\w)"
+)
 _EXPLOITS: Final = re.compile(
     r"\b(?:exploit\w*|abus\w+|weaponi[sz]\w+|leverag\w+|us(?:e|es|ed|ing)|vulnerabilit\w+|via|"
     r"through|"
@@ -715,6 +739,8 @@ class _Finder:
             return
         mapping = self.report.kind == "mapping"
         stance = target.stance
+        if subject.rule.endswith("main") and self._is_older(start, end):
+            return
         if relation == "uses" and not mapping and stance in {"reported", "assessed"}:
             doubt = self._doubt(start, end, thing, row)
             if doubt == "disowned":
@@ -761,6 +787,24 @@ class _Finder:
             old = self.found.get(key)
             if old is None or claim.score > old.score:
                 self.found[key] = claim
+
+    @functools.cached_property
+    def _born(self) -> tuple[int, int]:
+        """Year and month in which the report's own actor came into being, as far as it says so."""
+        dates = [
+            found[0]
+            for thing in self.actors
+            if self.about.is_main(thing)
+            and (match := _EMERGED.match(self.text, thing.end))
+            and (found := _dates(match["when"], month=1))
+        ]
+        return min(dates, default=(0, 0))
+
+    def _is_older(self, start: int, end: int) -> bool:
+        """Whether all that a passage is dated to lies before the report's own actor."""
+        if self._born == (0, 0):
+            return False
+        return max(_dates(self.text[start:end], month=12), default=self._born) < self._born
 
     def _doubt(self, start: int, end: int, thing: Thing, row: Row | None) -> str:
         """What the entry says of whose doing it is: ``open``, ``disowned``, or nothing.
@@ -895,6 +939,19 @@ class _Finder:
                 )
             )
         return sorted(found, key=lambda t: t.start)
+
+
+def _dates(words: str, *, month: int) -> list[tuple[int, int]]:
+    """Years and months of a passage, ``month`` where a year has none; of a range both its ends."""
+    found: list[tuple[int, int]] = []
+    before: list[int] = []
+    for match in _MONTH_OR_YEAR.finditer(words):
+        if match["month"]:
+            before.append(_MONTHS.index(match["month"][:3].casefold()) + 1)
+        else:
+            found += [(int(match["year"]), number) for number in before or [month]]
+            before = []
+    return found
 
 
 def _said(statements: Sequence[Statement]) -> list[Thing]:
