@@ -273,6 +273,18 @@ def test_a_relationship_spans_the_dates_of_its_evidence(bundle):
     assert text(part.modified) == "2023-05-01T10:30:00.000Z"
 
 
+def test_an_edit_is_a_newer_version_of_the_same_objects():
+    def parts(*dates):
+        facts = tuple(Fact("modified", date, "feed") for date in dates)
+        bundle = of(make.uses("a", "G0010", "T1102", published="2024-03-12", facts=facts))
+        return [world.objects(bundle, kind)[0] for kind in ("report", "relationship", "note")]
+
+    for first, edited in zip(parts(), parts("2024-05-01"), strict=True):
+        assert edited.id == first.id
+        assert edited.created == first.created == first.modified
+        assert text(edited.modified) == "2024-05-01T00:00:00.000Z"
+
+
 def test_a_first_export_is_remembered_where_somebody_gives_it(bundle):
     part = world.edge(bundle, "MuddyWater", "Bidirectional Communication")
     later = to_stix(GRAPH, first_exported={part.id: "2023-01-01T00:00:00Z"})

@@ -213,6 +213,16 @@ def test_a_date_of_change_counts_only_where_there_is_no_other():
     assert (found.published, origin(found, "published")) == ("2024-05-06", "feed")
 
 
+def test_a_later_change_is_kept_as_a_fact_and_one_of_the_same_day_is_none():
+    changed = "<meta property='article:modified_time' content='2024-06-01T08:00:00Z'>"
+    later = page(changed, hints=(Fact("published", "2024-05-06", "feed"),))
+    (fact,) = [fact for fact in later.facts if fact.field == "modified"]
+    assert (fact.value[:10], fact.origin) == ("2024-06-01", "article:modified_time")
+    same_day = page(changed, hints=(Fact("published", "2024-06-01", "feed"),))
+    for found in (same_day, page(changed)):
+        assert not [fact for fact in found.facts if fact.field == "modified"]
+
+
 def test_hints_rank_feed_manifest_sitemap_commit():
     hints = tuple(
         Fact("published", date, origin)

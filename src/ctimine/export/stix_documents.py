@@ -30,6 +30,7 @@ class Document:
     stix_id: str
     name: str
     time: str
+    modified: str
     url: str
     source_name: str
     tlp: str
@@ -67,6 +68,7 @@ class Documents(dict[str, Document]):
                 about.append("The document states no date of publication.")
             if report.kind == "mapping":
                 about.append("A table that pairs actors and techniques.")
+            changes = [fact.value for fact in report.facts if fact.field == "modified"]
             marks = [LADDER.get(report.reliability), LADDER.get(report.credibility)]
             self._add(
                 report.id,
@@ -74,6 +76,7 @@ class Documents(dict[str, Document]):
                     stix_id=_report_id(report),
                     name=names[report.id],
                     time=stix_time(report.published),
+                    modified=max(stix_time(date) for date in (report.published, *changes)),
                     url=report.url,
                     source_name=one_line(report.publisher) or one_line(report.source),
                     tlp=tlp_of(report),
@@ -101,6 +104,7 @@ class Documents(dict[str, Document]):
                     stix_id=f"report--{stable_id('report', key)}",
                     name=shown,
                     time=stix_time(date),
+                    modified=stix_time(date),
                     url=url,
                     source_name="",  # the names of citations carry dates; the host will do
                     tlp="CLEAR",
@@ -136,9 +140,12 @@ class Documents(dict[str, Document]):
         return tlp, [claim for claim in claims if self[claim.report].tlp == tlp]
 
     def times(self, claims: Iterable[Claim]) -> tuple[str, str]:
-        """The earliest and the latest date of the evidence."""
-        times = sorted(self[claim.report].time for claim in claims) or [EPOCH]
-        return times[0], times[-1]
+        """The earliest date of the evidence, and the latest at which it changed."""
+        found = [self[claim.report] for claim in claims]
+        return (
+            min((document.time for document in found), default=EPOCH),
+            max((document.modified for document in found), default=EPOCH),
+        )
 
     def labels(self, claims: Iterable[Claim]) -> list[str]:
         """Labels that every report of the evidence carries, such as that of the samples."""

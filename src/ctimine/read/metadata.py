@@ -111,6 +111,7 @@ class _Case:
     source: Source | None
     said: dict[str, list[Fact]]
     hints: dict[str, list[Fact]]
+    labelled: dict[str, list[Fact]]
     facts: list[Fact]
 
     def decide(self, field: str, value: str, origin: str) -> str:
@@ -133,12 +134,19 @@ def settle(reading: Reading, snapshot: Snapshot, source: Source | None, media: s
     """The report that a reading makes, its fields settled and each with a fact."""
     facts: list[Fact] = []
     case = _Case(
-        reading, snapshot, source, _by_field(reading.facts), _by_field(snapshot.hints), facts
+        reading,
+        snapshot,
+        source,
+        said=_by_field(reading.facts),
+        hints=_by_field(snapshot.hints),
+        labelled=_by_field(_labelled(reading)),
+        facts=facts,
     )
     declared = _url(case)
     publisher = _publisher(case)
     title = _title(case, publisher)
     published = _published(case)
+    _note_change(case, published)
     authors = _authors(case)
     language = _language(case)
     kind, reason = find_kind(reading, snapshot, title=title, media=media)
@@ -302,17 +310,14 @@ def _from_name(item: str) -> str:
 
 
 def _published(case: _Case) -> str:
-    labelled = _by_field(_labelled(case.reading))
-    candidates = [*case.said.get("published", ()), *labelled.get("published", ())]
+    candidates = [*case.said.get("published", ()), *case.labelled.get("published", ())]
     early = [fact for fact in candidates if fact.origin not in _LATE_DATES]
     late = [fact for fact in candidates if fact.origin in _LATE_DATES]
     for fact in (
         *_ranked(early, DATE_ORIGINS),
         *_ranked(late, _LATE_DATES),
         *_ranked(case.hints.get("published", ()), HINT_ORIGINS),
-        *case.said.get("modified", ()),
-        *labelled.get("modified", ()),
-        *_ranked(case.hints.get("modified", ()), HINT_ORIGINS),
+        *_changes(case),
     ):
         day = parse_date(fact.value)
         value = day or parse_date(fact.value, months=True)
@@ -322,6 +327,22 @@ def _published(case: _Case) -> str:
                 note += ", date of change"
             return case.decide("published", value, fact.origin + note)
     return ""
+
+
+def _changes(case: _Case) -> Iterator[Fact]:
+    """What is said of the last change, the best first."""
+    yield from case.said.get("modified", ())
+    yield from case.labelled.get("modified", ())
+    yield from _ranked(case.hints.get("modified", ()), HINT_ORIGINS)
+
+
+def _note_change(case: _Case, published: str) -> None:
+    """Keep the day of the last change as a fact, where it is later than that of publication."""
+    for fact in _changes(case):
+        if day := parse_date(fact.value):
+            if published and day[:10] > published[:10]:
+                case.decide("modified", day, fact.origin)
+            return
 
 
 def _labelled(reading: Reading) -> Iterator[Fact]:
