@@ -65,6 +65,16 @@ def test_each_row_holds_what_a_reader_asks_for():
     ] in rows
 
 
+def test_a_row_says_that_another_sentence_denies_it():
+    report = make.report("b", "Turla used T1102. Turla did not use T1102.", title="A note")
+    claims = (
+        make.claim(report, "Turla used T1102.", "G0010", "uses", "T1102"),
+        make.claim(report, "Turla did not use T1102.", "G0010", "uses", "T1102", stance="negated"),
+    )
+    markdown = to_markdown(build_graph([(report, (), claims)], world.ATTACK, cited=False))
+    assert "| A note (1 sentence denies it) |" in markdown
+
+
 def test_what_the_knowledge_base_cites_stands_apart():
     markdown = to_markdown(world.graph(), technique="T1102")
     mined, cited = markdown.split("## Cited by ATT&amp;CK 19")

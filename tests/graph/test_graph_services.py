@@ -6,7 +6,7 @@ import pytest
 
 from ctimine import Claim, Report, build_graph, load_attack
 from ctimine.extract import extract
-from ctimine.graph import services_used
+from ctimine.graph import services_used, who_uses
 
 ATTACK = load_attack()
 
@@ -66,6 +66,17 @@ def test_each_service_of_a_sentence_has_its_row():
 def test_what_is_denied_and_what_everybody_does_is_no_use():
     assert services_used(graph_of("APT29 did not use Slack for command and control.")) == ()
     assert services_used(graph_of("APT29 is described on Twitter. Follow us on Telegram.")) == ()
+
+
+@pytest.mark.parametrize("ask", [services_used, lambda g, **how: who_uses(g, "T1102", **how)])
+def test_whatever_stance_is_asked_for_a_guide_is_no_evidence(ask):
+    for kind, rows in (("guide", 0), ("report", 1)):
+        report = Report("r", "p", "a.md", "Look for Turla on Slack.", kind=kind)
+        claim = Claim(
+            "r", 0, 24, report.text, "G0010", "uses", "T1102", "id", "recommended", via="slack"
+        )
+        graph = build_graph([(report, [], [claim])], ATTACK, cited=False)
+        assert len(ask(graph, stances=("recommended",))) == rows
 
 
 def test_one_technique_can_be_asked_for_and_software_is_no_service():

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ctimine.export.wording import one_line
-from ctimine.graph.questions import by_passage
+from ctimine.export.wording import besides, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from ctimine.attack import Catalogue
     from ctimine.graph import Answer, ServiceUse
     from ctimine.mine import Run
-    from ctimine.model import Report
+    from ctimine.model import Claim, Report
 
 PLAIN_WIDTH = 120
 """Columns where the output is no terminal: a log or a pipe."""
@@ -47,8 +46,6 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
     table.add_column("Score", justify="right", no_wrap=True)
     table.add_column("Report, date, sentence", ratio=7)
     for answer in mined:
-        best = answer.claims[0]
-        report = answer.reports[0]
         ways = [_way(key, catalogue) for key in answer.via]
         via = f"\n[cyan]via {_safe(', '.join(sorted(ways)))}[/]" if ways else ""
         table.add_row(
@@ -57,7 +54,7 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
             f"[{STANCE_STYLE.get(answer.stance, 'dim')}]{answer.stance}[/]",
             ", ".join(answer.basis),
             f"{answer.score:.2f}",
-            _said(report, best.quote, len(by_passage(answer.claims)) - 1),
+            _said(answer.reports[0], answer.claims, answer.against),
         )
     if mined:
         console.print(table)
@@ -66,11 +63,11 @@ def show_answers(console: Console, answers: Sequence[Answer], catalogue: Catalog
     _show_cited(console, answers, catalogue)
 
 
-def _said(report: Report, quote: str, more: int) -> str:
+def _said(report: Report, claims: Sequence[Claim], against: Sequence[Claim] = ()) -> str:
     """The report and its date, how many sentences there are besides, and the best one below."""
     title, date = _safe(report.title or report.item), report.published[:10] or "no date"
-    also = f" [dim](+{_counted(more, 'more sentence')})[/]" if more else ""
-    return f"[italic]{title}[/], {date}{also}\n“{_safe(quote)}”"
+    also = f"[dim]{besides(claims, against)}[/]"
+    return f"[italic]{title}[/], {date}{also}\n“{_safe(claims[0].quote)}”"
 
 
 def _way(key: str, catalogue: Catalogue) -> str:
@@ -101,7 +98,7 @@ def show_services(console: Console, uses: Sequence[ServiceUse]) -> None:
             f"{use.technique} {_safe(use.role or use.technique_name)}",
             f"[{STANCE_STYLE.get(use.stance, 'dim')}]{use.stance}[/]",
             f"{use.score:.2f}",
-            _said(use.reports[0], use.claims[0].quote, len(by_passage(use.claims)) - 1),
+            _said(use.reports[0], use.claims),
         )
     console.print(table)
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ctimine.export.layer import techniques_of
-from ctimine.export.wording import one_line, shortened, thing, via_of
+from ctimine.export.wording import besides, one_line, shortened, thing, via_of
 from ctimine.graph.questions import Answer, by_passage, report_of, who_uses
 from ctimine.graph.services import services_used
 from ctimine.model import Claim, Report
@@ -81,7 +81,7 @@ def to_html(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
         release=graph.graph["catalogue"],
         version=graph.graph["ctimine"],
         pairs=pairs,
-        services=[(use, _titled(use.reports[0]), len(by_passage(use.claims)) - 1) for use in uses],
+        services=[(use, _titled(use.reports[0]), besides(use.claims)) for use in uses],
         reports=_reports(graph, pairs),
         cited=[_pair(graph, answer) for answer in answers if answer.citations and technique],
         link_of=lambda place: _link(place.url),

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ctimine.export.layer import techniques_of
-from ctimine.export.wording import one_line, shortened, via_of
-from ctimine.graph.questions import Answer, by_passage, name_of, who_uses
+from ctimine.export.wording import besides, one_line, shortened, via_of
+from ctimine.graph.questions import Answer, name_of, who_uses
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -87,8 +87,6 @@ def _row(graph: nx.MultiDiGraph, answer: Answer) -> str:
     best, report = answer.claims[0], answer.reports[0]
     ways = via_of(graph, list(answer.claims))
     via = f" via {escaped(', '.join(ways))}" if ways else ""
-    more = len(by_passage(answer.claims)) - 1
-    also = f" (+{more} more sentence{'s'[: more > 1]})" if more else ""
     quote = escaped(shortened(best.quote, LONGEST_SENTENCE))
     cells = (
         escaped(f"{answer.technique} {answer.technique_name}") + via,
@@ -96,7 +94,7 @@ def _row(graph: nx.MultiDiGraph, answer: Answer) -> str:
         answer.stance,
         ", ".join(answer.basis),
         f"{answer.score:.2f}",
-        _linked(report) + also,
+        _linked(report) + besides(answer.claims, answer.against),
         report.published[:10],
         f"“{quote}”",
     )

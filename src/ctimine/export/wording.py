@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ctimine.graph.questions import name_of
+from ctimine.graph.questions import by_passage, name_of
+from ctimine.model import Claim
 
 if TYPE_CHECKING:
     import networkx as nx
-
-    from ctimine.model import Claim
 
 LONGEST_QUOTE = 1500
 """Characters of a quote in a note; the whole passage stands in ``claims.jsonl``."""
@@ -58,6 +58,21 @@ def thing(graph: nx.MultiDiGraph, node: str) -> str:
 def edge_line(graph: nx.MultiDiGraph, subject: str, relation: str, target: str) -> str:
     """``Turla (G0010) uses T1102 Web Service``."""
     return f"{thing(graph, subject)} {_VERBS[relation]} {thing(graph, target)}"
+
+
+def besides(claims: Sequence[Claim], against: Sequence[Claim] = ()) -> str:
+    """What there is besides the best sentence, in parentheses; empty where there is nothing.
+
+    >>> told = [Claim("r", n, n + 5, "Told.", "G0010", "uses", "T1102", "id") for n in (0, 9)]
+    >>> besides(told), besides(told[:1]), besides(told[:1], against=told)
+    (' (+1 more sentence)', '', ' (2 sentences deny it)')
+    """
+    more, denying = len(by_passage(claims)) - 1, len(by_passage(against))
+    parts = [f"+{more} more sentence{'s'[: more > 1]}"] * (more > 0)
+    if denying:
+        words = ("sentences deny", "sentence denies")[denying == 1]
+        parts.append(f"{denying} {words} it")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def via_of(graph: nx.MultiDiGraph, claims: list[Claim]) -> list[str]:

@@ -117,7 +117,7 @@ def who_uses(
             elif data["stance"] == "negated":
                 evidence.against.append(to_claim(data))
                 continue
-            elif data["stance"] not in stances or not _may_speak(graph, data["report"]):
+            elif data["stance"] not in stances or not may_speak(graph, data["report"]):
                 continue
             else:
                 evidence.claims.append(to_claim(data))
@@ -151,7 +151,7 @@ def what_uses(
             evidence.cited.append(data)
         elif data["stance"] == "negated":
             evidence.against.append(to_claim(data))
-        elif data["stance"] in stances and _may_speak(graph, data["report"]):
+        elif data["stance"] in stances and may_speak(graph, data["report"]):
             evidence.claims.append(to_claim(data))
     rows = [
         _answer(graph, target, _named(graph, actor), evidence)
@@ -275,7 +275,7 @@ def name_of(graph: nx.MultiDiGraph, node: str) -> str:
 
 def speaks(graph: nx.MultiDiGraph, claim: Claim) -> bool:
     """Whether a claim can make an edge: the text says that it happened, and is a report at all."""
-    return claim.stance in EVIDENT and _may_speak(graph, claim.report)
+    return claim.stance in EVIDENT and may_speak(graph, claim.report)
 
 
 def combined_score(graph: nx.MultiDiGraph, claims: Iterable[Claim]) -> float:
@@ -356,7 +356,8 @@ def by_passage(claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], ...]:
     return tuple(tuple(passage) for passage in found.values())
 
 
-def _may_speak(graph: nx.MultiDiGraph, report: str) -> bool:
+def may_speak(graph: nx.MultiDiGraph, report: str) -> bool:
+    """Whether a document is one whose claims can make an edge: no guide, index or template."""
     return graph.nodes[f"report:{report}"].get("report_kind", "report") in EDGE_KINDS
 
 

@@ -7,7 +7,14 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ctimine.graph.edges import to_claim
-from ctimine.graph.questions import best_first, combined_score, family, name_of, report_of, speaks
+from ctimine.graph.questions import (
+    best_first,
+    combined_score,
+    family,
+    may_speak,
+    name_of,
+    report_of,
+)
 from ctimine.model import EVIDENT, Claim, Report
 
 if TYPE_CHECKING:
@@ -86,7 +93,7 @@ def services_used(
         if graph.nodes[actor].get("kind") not in kinds or (wanted and target not in wanted):
             continue
         claim = to_claim(data)
-        if claim.stance in stances and (speaks(graph, claim) or claim.stance not in EVIDENT):
+        if claim.stance in stances and may_speak(graph, claim.report):
             found.setdefault((claim.via, actor, target), []).append(claim)
     rows = [_row(graph, names, key, claims) for key, claims in found.items()]
     return tuple(sorted(rows, key=lambda u: (u.service_name, -u.score, u.name, u.technique)))
