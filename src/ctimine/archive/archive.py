@@ -63,7 +63,9 @@ class Archive:
     """An archive file, made if it is not there; implements :class:`~ctimine.model.Memory`.
 
     Every version of a document is kept; :meth:`snapshots` gives the newest of each, in an order
-    that does not depend on when they came. Safe to use from several threads and processes.
+    that does not depend on when they came. Safe to use from several threads and processes. Every
+    method raises :class:`~ctimine.errors.ArchiveError`, which names the file, where it cannot be
+    read or written, is damaged, or is not ours.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -67,6 +67,8 @@ def check_writable(folder: str | os.PathLike[str]) -> None:
     """Make the folder if it is not there, and try to write to it: before a long run, not after.
 
     Raises :class:`~ctimine.errors.ExportError` that names the place.
+
+    >>> check_writable("results")
     """
     import tempfile
 

@@ -59,7 +59,11 @@ def to_navigator_layer(
 
 
 def layer_bytes(layer: dict[str, Any]) -> bytes:
-    """The layer as the file that the Navigator opens."""
+    r"""The layer as the file that the Navigator opens: ASCII JSON with a line feed at its end.
+
+    >>> layer_bytes({"domain": "enterprise-attack"})
+    b'{\n "domain": "enterprise-attack"\n}\n'
+    """
     return (json.dumps(layer, ensure_ascii=True, indent=1) + "\n").encode("ascii")
 
 

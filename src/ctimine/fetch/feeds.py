@@ -59,7 +59,10 @@ class Feed:
 
 
 def read_feed(body: bytes, media_type: str = "", url: str = "") -> Feed:
-    """The feed in ``body``; raises :class:`~ctimine.errors.BrokenSource` if there is none.
+    """The feed in ``body``, an address in it joined with ``url``, that of the feed.
+
+    Raises :class:`~ctimine.errors.BrokenSource` if there is none and
+    :class:`~ctimine.errors.TooLarge` beyond the bounds above; items beyond ``MAX_ITEMS`` are left.
 
     >>> feed = read_feed(b"<rss><channel><item><title>A &amp; B</title></item></channel></rss>")
     >>> feed.items[0].title

@@ -104,6 +104,15 @@ def merge_graphs(*graphs: nx.MultiDiGraph) -> nx.MultiDiGraph:
     It is ``networkx.compose_all`` with nodes and edges in a fixed order and names that no catalogue
     knows chosen anew from all evidence. Raises :class:`~ctimine.errors.InputError` when the graphs
     speak of different ATT&CK releases.
+
+    >>> from ctimine import Claim, Report, load_attack
+    >>> def graph_of(id, actor):
+    ...     report = Report(id, "demo", f"{id}.md", f"{actor} used T1102.")
+    ...     claim = Claim(id, 0, len(report.text), report.text, actor, "uses", "T1102", "id")
+    ...     return build_graph([(report, [], [claim])], load_attack(), cited=False)
+    >>> one, two = graph_of("r1", "G0010"), graph_of("r2", "G0016")
+    >>> [actor for actor, _ in merge_graphs(one, two, one).in_edges("T1102")]
+    ['G0010', 'G0016']
     """
     import networkx as nx
 

@@ -115,6 +115,16 @@ def fold_results(results: Iterable[Result]) -> tuple[tuple[Result, ...], tuple[C
     Mentions and claims of the representative count. A copy that says more, in words that the
     representative does not have, follows it as a result of its own with its mentions and just those
     claims, under a fact ``copy-of`` that holds the id of the representative: nothing counts twice.
+
+    >>> text = "Turla read its orders from a page of a public notebook service."
+    >>> a = Report("1", "s", "a.md", text, title="Orders")
+    >>> b = Report("2", "s", "b.md", text, title="Orders")
+    >>> claim = Claim("2", 0, len(text), text, "G0010", "uses", "T1102", "behaviour")
+    >>> results, copies = fold_results([(a, (), ()), (b, (), (claim,))])
+    >>> [(report.item, len(claims)) for report, _, claims in results]
+    [('a.md', 0)]
+    >>> [(copy.item, copy.kept_item, copy.reason, copy.otherwise) for copy in copies]
+    [('b.md', 'a.md', 'same text', 1)]
     """
     # Sketched as they come, so that it is done while other documents are still read.
     sketched = [(result, _Sketch(result[0])) for result in results]
@@ -188,7 +198,12 @@ def _as_copy(result: Result, kept: Report, why: str) -> Result:
 
 
 def find_copies(reports: Iterable[Report]) -> tuple[Copy, ...]:
-    """Each document that is a copy or another format of one kept, and why."""
+    """Each document that is a copy or another format of one kept, and why.
+
+    >>> reports = [Report(f"{n}", "s", f"{n}.md", "Turla used Pastebin.") for n in range(3)]
+    >>> [(copy.item, copy.kept_item) for copy in find_copies(reports)]
+    [('1.md', '0.md'), ('2.md', '0.md')]
+    """
     return fold_results([(report, (), ()) for report in reports])[1]
 
 

@@ -140,7 +140,15 @@ def what_uses(
 ) -> tuple[Answer, ...]:
     """What an actor uses: one row a technique or software, in the form of :func:`who_uses`.
 
-    ``Answer.technique`` then holds the id of the technique or software.
+    ``actor`` is an id or a name that no catalogue knows; who is not in the graph uses nothing.
+    ``Answer.technique`` holds the id of the technique or software.
+
+    >>> from ctimine import Claim, Report, build_graph, load_attack
+    >>> report = Report("r1", "demo", "a.md", "APT29 used PowerShell.", title="A note")
+    >>> claim = Claim("r1", 0, 22, report.text, "G0016", "uses", "T1059.001", "name", score=0.8)
+    >>> graph = build_graph([(report, [], [claim])], load_attack(), cited=False)
+    >>> [(row.technique, row.technique_name) for row in what_uses(graph, "G0016")]
+    [('T1059.001', 'PowerShell')]
     """
     found: dict[str, _Evidence] = {}
     for _, target, data in graph.out_edges(_named(graph, actor), data=True):
@@ -162,7 +170,17 @@ def what_uses(
 
 
 def what_does(graph: nx.MultiDiGraph, report: str) -> list[Claim]:
-    """All claims of one report (by its id), in the order of its text."""
+    """All claims that one report (by its id) makes, of every stance, in the order of its text.
+
+    Empty for a report that is not in the graph.
+
+    >>> from ctimine import Claim, Report, build_graph, load_attack
+    >>> report = Report("r1", "demo", "a.md", "APT29 used PowerShell.", title="A note")
+    >>> claim = Claim("r1", 0, 22, report.text, "G0016", "uses", "T1059.001", "name", score=0.8)
+    >>> graph = build_graph([(report, [], [claim])], load_attack(), cited=False)
+    >>> [(claim.subject, claim.object, claim.start, claim.end) for claim in what_does(graph, "r1")]
+    [('G0016', 'T1059.001', 0, 22)]
+    """
     claims = [
         to_claim(data)
         for _, _, data in graph.edges(data=True)
@@ -210,7 +228,15 @@ def supporting_reports(
     relation: str,
     object: str,  # noqa: A002
 ) -> tuple[Report, ...]:
-    """The reports that support an edge, oldest first, without their text."""
+    """The reports that support an edge, oldest first, without their text; none may be there.
+
+    >>> from ctimine import Claim, Report, build_graph, load_attack
+    >>> report = Report("r1", "demo", "a.md", "APT29 used PowerShell.", title="A note")
+    >>> claim = Claim("r1", 0, 22, report.text, "G0016", "uses", "T1059.001", "name", score=0.8)
+    >>> graph = build_graph([(report, [], [claim])], load_attack(), cited=False)
+    >>> [report.title for report in supporting_reports(graph, "G0016", "uses", "T1059.001")]
+    ['A note']
+    """
     claims = find_claims(graph, subject, relation, object)
     ids = dict.fromkeys(claim.report for claim in claims if speaks(graph, claim))
     return tuple(report_of(graph, report) for report in ids)
@@ -258,7 +284,16 @@ def around(graph: nx.MultiDiGraph, technique: str) -> nx.MultiDiGraph:
 
 
 def report_of(graph: nx.MultiDiGraph, report: str) -> Report:
-    """What the graph holds of a report (all but text, blocks and links), by its id."""
+    """What the graph holds of a report (all but text, blocks and links), by its id.
+
+    Raises ``KeyError`` for an id that is not in the graph.
+
+    >>> from ctimine import Report, build_graph, load_attack
+    >>> report = Report("r1", "demo", "a.md", "Nothing new.", title="A note")
+    >>> found = report_of(build_graph([(report, [], [])], load_attack()), "r1")
+    >>> found.title, found.text
+    ('A note', '')
+    """
     node = f"report:{report}"
     return to_report(node, graph.nodes[node])
 
@@ -279,7 +314,15 @@ def speaks(graph: nx.MultiDiGraph, claim: Claim) -> bool:
 
 
 def combined_score(graph: nx.MultiDiGraph, claims: Iterable[Claim]) -> float:
-    """The score of claims on one edge together, as this module's first lines say."""
+    """The score of claims on one edge together, 0 to 0.99, as this module's first lines say.
+
+    >>> from ctimine import Claim, Report, build_graph, load_attack
+    >>> report = Report("r1", "demo", "a.md", "APT29 used PowerShell.", title="A note")
+    >>> claim = Claim("r1", 0, 22, report.text, "G0016", "uses", "T1059.001", "name", score=0.8)
+    >>> graph = build_graph([(report, [], [claim])], load_attack(), cited=False)
+    >>> combined_score(graph, [claim, claim])  # one publisher counts once
+    0.8
+    """
     best: dict[str, float] = {}
     for claim in claims:
         voice = voice_of(graph, claim.report)
