@@ -213,6 +213,19 @@ def test_a_date_of_change_counts_only_where_there_is_no_other():
     assert (found.published, origin(found, "published")) == ("2024-05-06", "feed")
 
 
+@pytest.mark.parametrize(
+    ("item", "title"),
+    [
+        ("data/ttps.csv", "TTPs"),
+        ("cti-notes_apt28-2024.txt", "CTI notes APT28 2024"),
+        ("IOCS_of_unc1234.txt", "IOCs of UNC1234"),
+        ("captures-of-laptops.txt", "Captures of laptops"),
+    ],
+)
+def test_a_file_name_becomes_a_title_with_the_capitals_of_the_trade(item, title):
+    assert read(Snapshot("s", item, b"Nothing is told here of any title.")).title == title
+
+
 def test_a_later_change_is_kept_as_a_fact_and_one_of_the_same_day_is_none():
     changed = "<meta property='article:modified_time' content='2024-06-01T08:00:00Z'>"
     later = page(changed, hints=(Fact("published", "2024-05-06", "feed"),))

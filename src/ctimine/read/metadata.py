@@ -294,8 +294,14 @@ def _clean_title(title: str, sites: set[str], heading: str, snapshot: Snapshot) 
     return title
 
 
+_ABBREVIATED: Final = re.compile(
+    r"\b(?:(apt|unc|uac)(?=\d|\b)|(cti|cve|ioc|ttp)(s?)\b)", re.IGNORECASE | re.ASCII
+)
+"""What everybody in this trade writes in capitals, whatever a file is called."""
+
+
 def _from_name(item: str) -> str:
-    """A file name made readable: ``cti-research_turla-2024.pdf`` is ``Cti research turla 2024``."""
+    """A file name made readable: ``cti-notes_apt28-2024.pdf`` is ``CTI notes APT28 2024``."""
     path = urllib.parse.unquote(urllib.parse.urlsplit(item).path if "://" in item else item)
     parts = [part for part in path.split("/") if part]
     name = parts[-1] if parts else item
@@ -303,6 +309,7 @@ def _from_name(item: str) -> str:
     if stem.lower() in {"index", "readme", "default", "home"} and len(parts) > 1:
         stem = parts[-2]
     words = re.sub(r"[-_+\s]+", " ", stem).strip()
+    words = _ABBREVIATED.sub(lambda m: (m[1] or m[2]).upper() + (m[3] or "").lower(), words)
     return (words[:1].upper() + words[1:]) or "Untitled"
 
 
