@@ -1057,3 +1057,35 @@ def test_what_is_older_than_the_reports_actor_is_not_its_deed(cells, made):
     assert [claim.rule for claim in found] == (["row-main"] if made else [])
     again = claims_of(text.replace("emerged", "re-emerged") + row, title="APT29")
     assert [claim.rule for claim in again] == ["row-main"]
+
+
+@pytest.mark.parametrize(
+    ("said", "made"),
+    [
+        ("The kit used values first seen in a watering hole attack.", False),
+        ("The kit used values in a watering hole attack.", True),
+        ("Old logs were used to establish links to watering hole attacks.", False),
+        ("Mail was used to send links to watering hole attacks.", True),
+        ("The joint report indicated that the box had been used for watering holes.", False),
+        ("The box had been used for watering holes.", True),
+    ],
+)
+def test_what_is_told_of_another_affair_is_not_the_reports_actors(said, made):
+    text = f"APT29 is old.\n\n{said}"
+    report = Report("r", "s", "i", text, title="APT29 in May")
+    claims = extract(report, load_attack(), names="listed", behaviours=None)[1]
+    assert [claim.object for claim in claims] == (["T1189"] if made else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "made"),
+    [
+        (f"{APT28} has a command of its own.", False),
+        ("There is a command for that.", True),
+        (f"{APT29} and {APT28} have a command for that.", True),
+    ],
+)
+def test_what_goes_on_about_another_actor_is_not_the_reports_actors(before, made):
+    source = f"# {APT29}\n\n{APT29} is old. It is {APT29}.\n\n{before}\n\nThis command runs {T}."
+    found = [claim.rule for claim in claims_of(source, title="APT29")]
+    assert found == (["main"] if made else [])

@@ -182,10 +182,29 @@ _BESIDE: Final = re.compile(
 )
 """Sentences that compare, attribute, point elsewhere or caption a picture: what they describe is
 not told of their subject."""
+_ELSEWHERE: Final = re.compile(
+    r"\bfirst (?:observed|seen|used|documented|reported|identified) (?:in|during) (?:an?|the) "
+    r"(?:[\w-]+ ){0,3}?$"
+    r"|\b(?:establish|show|suggest|reveal|indicat)\w* (?:\w+ )?(?:links?|ties|connections?) "
+    r"(?:to|with) (?:[\w-]+ ){0,3}?$",
+    re.IGNORECASE,
+)
+"""What stands before the name of a deed of another affair."""
+_OTHER_REPORT: Final = re.compile(
+    r"^\W*The (?:\w+ ){0,2}?(?:report|paper|article|publication|research|study) (?:also )?"
+    r"(?:indicat|describ|stat|not|say|said|claim|mention|explain|document)\w*\b"
+)
+"""How a sentence begins that retells another report: whose deed it is was said there."""
 _LIKEWISE: Final = re.compile(
     r"^\W*(?:[\w /]{2,30}: )?(?:similar|compared) to [^,]{3,80}, ", re.IGNORECASE
 )
 """A comparison ahead of what a sentence tells."""
+_GOES_ON: Final = re.compile(
+    r"^\W*(?:Th(?:is|ese|ose)|Such|The latter|Its|Their)\b(?! (?:\w+ )?(?:actors?|groups?|gang|"
+    r"crew|campaigns?|attacks?|activity|operations?|report|blog|post|article|section)\b)"
+)
+"""How a sentence begins that goes on about a thing of the one before it."""
+_RUNNING: Final = frozenset({"paragraph", "list_item", "quote"})
 _LONGEST_ENTRY: Final = 1500  # characters
 _CITED: Final = re.compile(r"\[[A-Z]?\d{1,3}\]")
 _FEW_SOURCES: Final = 3
@@ -395,6 +414,8 @@ class _Finder:
         weak = target.basis == "behaviour" or target.rule == SHORT_FORM
         if weak and _BESIDE.search(_LIKEWISE.sub("", sentence.text)):
             return []
+        if target.basis != "id" and _ELSEWHERE.search(self.text[sentence.start : target.start]):
+            return []
         agents = sentence.agents_of(target)
         if not agents and target.stance in _ASIDE:
             return []
@@ -534,6 +555,10 @@ class _Finder:
                 index, sentence.start, about.thing
             ):
                 return []  # the entry speaks of somebody else
+            if target.basis != "id" and _OTHER_REPORT.match(sentence.text):
+                return []
+            if about.rule != "entry" and self._goes_on_about_another(index, sentence, about.thing):
+                return []
             if about.rule != "entry" and self._is_mapping_item(index, sentence):
                 return [dataclasses.replace(about, rule=f"item-{about.rule}")]
             tool = self.about.section_software(index)
@@ -552,6 +577,17 @@ class _Finder:
             rule = "section-software" if self.about.section_software(index) else "main-software"
             return [Subject(tool, rule)]
         return []
+
+    def _goes_on_about_another(self, index: int, sentence: Sentence, thing: Thing) -> bool:
+        """Whether "This command …" goes on about what the sentence before says of another actor."""
+        if not _GOES_ON.match(sentence.text):
+            return False
+        at = index
+        spans = [span for span in self.layout.sentences(at) if span[1] <= sentence.start]
+        if not spans and at and self.layout.blocks[at - 1].kind in _RUNNING:
+            spans = self.layout.sentences(at - 1)
+        named = self.about.actors_in(within(self.actors, *spans[-1])) if spans else {}
+        return bool(named) and self.about.cluster(thing) not in named
 
     def _is_mapping_item(self, index: int, sentence: Sentence) -> bool:
         """A list item or line that begins with a technique id under a heading about techniques."""
