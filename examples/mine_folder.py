@@ -6,9 +6,11 @@ python examples/mine_folder.py FOLDER [--out out/folder] [--misp]
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import ctimine
+from ctimine.errors import CtimineError
 from ctimine.export import write_all
 
 
@@ -35,4 +37,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":  # worker processes import this file again
-    main()
+    try:
+        main()
+    except CtimineError as error:
+        sys.exit(f"mine_folder: {error}")

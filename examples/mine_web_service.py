@@ -9,10 +9,12 @@ writes the STIX bundle and the tables to the folder.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import ctimine
 from ctimine.cli.show import console_for, show_account, show_answers
+from ctimine.errors import CtimineError
 from ctimine.export import write_all
 
 
@@ -35,4 +37,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":  # worker processes import this file again
-    main()
+    try:
+        main()
+    except CtimineError as error:
+        sys.exit(f"mine_web_service: {error}")

@@ -6,6 +6,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,16 @@ def test_every_link_between_pages_leads_somewhere():
             if "://" not in target and not (page.parent / target).exists()
         ]
     assert broken == []
+
+
+@pytest.mark.parametrize("name", ["mine_folder", "mine_web_service"])
+def test_an_example_names_a_folder_that_is_not_there_in_one_line(name, tmp_path):
+    script = ROOT / "examples" / f"{name}.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "nowhere"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"{name}: nowhere: no such file or folder\n")
