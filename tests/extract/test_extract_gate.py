@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ctimine.extract.caseless import folded
 from ctimine.extract.gate import Gate, Scan, leading_words, required_words
 from ctimine.extract.stance import rules
+from ctimine.extract.told import _gate, told_rules
 
 
 @pytest.mark.parametrize("cue", rules().cues, ids=lambda cue: cue.name)
@@ -74,6 +75,42 @@ def test_a_gate_minds_the_case_if_all_its_patterns_do():
     assert Gate([minding]).open("all hail") == []
     assert Gate([minding, ignoring]).open("all hail") == [0]
     assert Gate([re.compile("(?i:hail)")]).open("all HAIL") == [0]
+
+
+def test_a_gate_asks_for_two_words_of_each_branch():
+    gate = Gate([re.compile(r"\b(?:(?:dump|steal)\w* \d+ password|(?:print|scan) \w+ paper)")])
+    assert gate.open("It will dump 3 files.") == gate.open("A password is paper.") == []
+    assert gate.open("It will scan 2 passwords.") == []
+    assert gate.open("It will dump 3 passwords.") == gate.open("They print some paper.") == [0]
+
+
+def test_a_gate_keeps_out_what_lacks_the_words_that_its_maker_names():
+    patterns = [re.compile(r"\w+ed", re.IGNORECASE), re.compile(r"\d+")]
+    assert Gate(patterns).open("mailed") == [0, 1]
+    gate = Gate(patterns, [["mail", "post"], []])
+    assert gate.open("asked") == [1]
+    assert gate.open("MAILED") == [0, 1]
+
+
+TOLD = told_rules()
+TOLD_WORDS = sorted(
+    {word for rule in TOLD for word in (*required_words(rule.pattern), *rule.needs)}
+    | set(re.findall(r"[a-z]{3,}", " ".join(rule.example.lower() for rule in TOLD)))
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(TOLD_WORDS), max_size=16).map(" ".join))
+def test_no_plain_words_are_kept_out_that_match(text):
+    opened = set(_gate().open(text))
+    for index, rule in enumerate(TOLD):
+        if index not in opened and any(word in text for word in rule.needs or [""]):
+            assert not rule.pattern.search(text)
+
+
+@pytest.mark.parametrize("rule", TOLD, ids=lambda rule: rule.example)
+def test_each_example_of_plain_words_passes_the_gate(rule):
+    assert TOLD.index(rule) in _gate().open(rule.example)
 
 
 OPENERS = [

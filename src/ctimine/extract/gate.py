@@ -1,13 +1,15 @@
 """Which of many patterns can match a text at all, told in one pass over it.
 
-A rule file holds dozens of patterns and most sentences hold none of their words. Each pattern is
-reduced to literals of which every match holds at least one; one automaton looks for all of them.
+A rule file holds dozens of patterns and most sentences hold none of their words. Each pattern, or
+each of its branches, is reduced to literals of which every match holds at least one, and to others
+of which it holds one as well (a verb and what is done); one automaton looks for all of them.
 What passes is still matched by the pattern itself, so that a gate saves time and decides nothing.
 """
 
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from re import _constants as ops  # type: ignore[attr-defined]  # the parser has no public name
@@ -34,6 +36,10 @@ def required_words(pattern: re.Pattern[str]) -> frozenset[str]:
 
 def _of_sequence(sequence: Iterable[tuple[Any, Any]]) -> frozenset[str] | None:
     """Every part of a sequence must match, so the part that says most speaks for all of it."""
+    return max(_all_of_sequence(sequence), key=_worth, default=None)
+
+
+def _all_of_sequence(sequence: Iterable[tuple[Any, Any]]) -> list[frozenset[str]]:
     parts: list[frozenset[str]] = []
     sequence = [part for part in sequence if part[0] is not ops.AT]  # a boundary takes no room
     begins = True
@@ -43,7 +49,7 @@ def _of_sequence(sequence: Iterable[tuple[Any, Any]]) -> frozenset[str] | None:
             parts += filter(None, [_leads(sequence[at:]), _of_part(operation, value)])
         begins = not literal
     # one letter keeps nothing out, and stands everywhere
-    return max((words for words in parts if _worth(words)[0] > 1), key=_worth, default=None)
+    return [words for words in parts if _worth(words)[0] > 1]
 
 
 def _worth(words: frozenset[str]) -> tuple[int, int]:
@@ -61,6 +67,35 @@ def _of_part(operation: object, value: Any) -> frozenset[str] | None:
         known = [branch for branch in branches if branch]
         return frozenset().union(*known) if len(known) == len(branches) else None
     return None
+
+
+def _branches(sequence: Iterable[tuple[Any, Any]]) -> Iterator[list[tuple[Any, Any]]]:
+    """The branches of a sequence that is one choice, else the sequence."""
+    parts = list(sequence)
+    roomy = [part for part in parts if part[0] not in {ops.AT, ops.ASSERT, ops.ASSERT_NOT}]
+    if len(roomy) != 1:
+        yield parts
+        return
+    operation, value = roomy[0]
+    if operation is ops.SUBPATTERN:
+        yield from _branches(value[3])
+    elif operation is ops.BRANCH:
+        for branch in value[1]:
+            yield from _branches(branch)
+    else:
+        yield parts
+
+
+def _both_words(
+    pattern: re.Pattern[str], needs: Iterable[str]
+) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """For each branch two sets of words, of each of which a match holds one; empty where none."""
+    parsed = parser.parse(pattern.pattern, pattern.flags & re.VERBOSE)
+    for branch in _branches(parsed):
+        known = sorted(_all_of_sequence(branch), key=_worth, reverse=True)
+        first = frozenset(needs) or next(iter(known), frozenset())
+        others = (words for words in known if _worth(words)[0] >= _ENOUGH and words != first)
+        yield first, next(others, frozenset())
 
 
 _ENOUGH: Final = 4  # letters that tell a word from most others
@@ -149,19 +184,33 @@ class Gate:
     ([0, 1], [1, 2])
     """
 
-    def __init__(self, patterns: Sequence[re.Pattern[str]]) -> None:
-        """Reads the patterns; their places in the sequence are their names here."""
-        self._patterns = tuple(patterns)
+    def __init__(
+        self, patterns: Sequence[re.Pattern[str]], needs: Iterable[Iterable[str]] = ()
+    ) -> None:
+        """Reads the patterns; their places in the sequence are their names here.
+
+        ``needs`` are, for each pattern, words of which a text must hold one, none if there are no
+        such.
+        """
+        self.patterns = tuple(patterns)
         self._exact = all(map(minds_case, patterns))
-        self._always: list[int] = []
+        # A way is a branch of a pattern; sets of ways are the bits of a number.
+        self._owners: list[int] = []
+        always = [0, 0]
         behind: dict[str, list[int]] = {}
+        named = itertools.chain(needs, itertools.repeat(()))
         for index, pattern in enumerate(patterns):
-            words = required_words(pattern)
-            if not words:
-                self._always.append(index)
-            for word in words:
-                behind.setdefault(word if self._exact else word.lower(), []).append(index)
-        self._behind = list(behind.values())
+            for both in _both_words(pattern, next(named)):
+                bit = 1 << len(self._owners)
+                self._owners.append(index)
+                for side, words in enumerate(both):
+                    if not words:
+                        always[side] |= bit
+                    for word in words:
+                        key = word if self._exact else word.lower()
+                        behind.setdefault(key, [0, 0])[side] |= bit
+        self._always = (always[0], always[1])
+        self._behind = [(first, second) for first, second in behind.values()]
         self._words = ahocorasick_rs.AhoCorasick(
             list(behind),
             matchkind=ahocorasick_rs.MatchKind.Standard,
@@ -170,18 +219,32 @@ class Gate:
 
     def open(self, text: str) -> list[int]:
         """Places of the patterns that can match the text, in their order."""
-        found = set(self._always)
-        for word in {hit[0] for hit in self._hits(text)}:
-            found.update(self._behind[word])
-        return sorted(found)
+        return self.opened_by([word for word, _, _ in self._hits(text)])
+
+    def opened_by(self, words: Iterable[int]) -> list[int]:
+        """The same for a text of which only the numbers of its words are known."""
+        first, second = self._always
+        for word in words:
+            own = self._behind[word]
+            first |= own[0]
+            second |= own[1]
+        ways = first & second
+        found: list[int] = []
+        while ways:
+            lowest = ways & -ways
+            ways ^= lowest
+            owner = self._owners[lowest.bit_length() - 1]
+            if not found or found[-1] != owner:
+                found.append(owner)
+        return found
 
     def matches(self, text: str) -> bool:
         """Whether any of the patterns matches in the text."""
-        return any(self._patterns[index].search(text) for index in self.open(text))
+        return any(self.patterns[index].search(text) for index in self.open(text))
 
     def over(self, text: str) -> Openings:
         """The gate for the passages of one text, all asked in one pass."""
-        return Openings(text, self._patterns, self._always, self._behind, self._hits(text))
+        return Openings(text, self, self._hits(text))
 
     def _hits(self, text: str) -> list[tuple[int, int, int]]:
         """Words with their offsets, by where they end."""
@@ -200,36 +263,24 @@ class Openings:
     ([0], [])
     """
 
-    def __init__(
-        self,
-        text: str,
-        patterns: Sequence[re.Pattern[str]],
-        always: Sequence[int],
-        behind: Sequence[Sequence[int]],
-        hits: Sequence[tuple[int, int, int]],
-    ) -> None:
-        self._text, self._patterns, self._always = text, patterns, always
-        self._behind, self._hits = behind, hits
+    def __init__(self, text: str, gate: Gate, hits: Sequence[tuple[int, int, int]]) -> None:
+        self._text, self._gate, self._hits = text, gate, hits
         self._ends = [end for _, _, end in hits]
 
     def open(self, start: int, end: int) -> list[int]:
         """Places of the patterns that can match the passage, in their order."""
-        found = set(self._always)
         first = bisect.bisect_right(self._ends, start)
         last = bisect.bisect_right(self._ends, end, first)
-        for word, at, _ in self._hits[first:last]:
-            if at >= start:
-                found.update(self._behind[word])
-        return sorted(found)
+        return self._gate.opened_by([word for word, at, _ in self._hits[first:last] if at >= start])
 
     def passing(self, start: int, end: int) -> list[re.Pattern[str]]:
         """The patterns that can match the passage."""
-        return [self._patterns[index] for index in self.open(start, end)]
+        return [self._gate.patterns[index] for index in self.open(start, end)]
 
     def lines(self) -> Iterator[tuple[int, int]]:
         """The lines in which any pattern can match."""
         places = (at for _, at, _ in self._hits)
-        if self._always:
+        if self._gate.opened_by(()):
             places = (match.start() for match in re.finditer(r"[^\n]+", self._text))
         reached = -1
         for at in places:
@@ -237,4 +288,5 @@ class Openings:
                 start = self._text.rfind("\n", 0, at) + 1
                 end = self._text.find("\n", at)
                 reached = end if end >= 0 else len(self._text)
-                yield start, reached
+                if self.open(start, reached):
+                    yield start, reached

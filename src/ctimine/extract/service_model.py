@@ -227,7 +227,7 @@ def judge(found: set[str]) -> tuple[float, dict[str, float]]:
     (True, 'dead-drop')
     """
     table, starts = weights()
-    known = [table[one] for one in found if one in table]
+    known = list(filter(None, map(table.get, found)))
     scale = LENGTH / max(1.0, math.sqrt(len(known)))
     sums = map(sum, zip(*known, strict=True)) if known else itertools.repeat(0)
     totals = [start + scale * total / 1000 for start, total in zip(starts, sums, strict=False)]

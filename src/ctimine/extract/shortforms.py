@@ -14,6 +14,7 @@ from typing import Final
 
 from ctimine.attack import Catalogue
 from ctimine.extract.candidates import is_address, plain_spaces
+from ctimine.extract.caseless import AnyCase, caseless, folded
 from ctimine.extract.data import compiled, read_data
 from ctimine.extract.gate import Gate
 from ctimine.extract.passages import split_sentences
@@ -41,7 +42,7 @@ _CROWD: Final = (
     r"(?:threat actors|attackers|adversaries|(?:cyber ?)?criminals|hackers|"
     r"(?:many|some|most|several|other) (?:\w+ )?(?:groups?|actors?|attackers?))"
 )
-_IDLE: Final = re.compile(
+_IDLE: Final = caseless(
     r"\b(?:is|are) (?:an?|the) (?:\w+ ){0,3}(?:type|technique|method|kind|form|tactic|attack|"
     r"practice|way|process) (?:of|in|that|where|by|used|to|for|when|which)\b|\brefers? to\b|"
     r"\b(?:can|could|may|might|should|must|would|will) (?:be|also|help|use|detect|block)\b|"
@@ -60,7 +61,6 @@ _IDLE: Final = re.compile(
     r"(?:in|by|for)\b|"
     r"\bif (?:you|the|a|an)\b|\b(?:handling|response|guidance|action)s?:|"
     r"^\W*(?:Fig(?:ure)?\.?|Image)[ :]|!\[",
-    re.IGNORECASE,
 )
 """Sentences that define, advise, advertise, caption a picture, or speak of everybody."""
 _NO_VERB: Final = re.compile(
@@ -78,6 +78,7 @@ class Form:
 
     technique: str
     pattern: re.Pattern[str]
+    quick: AnyCase
     needs_verb: bool
     example: str
 
@@ -94,7 +95,8 @@ def short_forms() -> tuple[Form, ...]:
         pattern = row["pattern"].replace("{use}", _USE).replace("{gap}", _GAP)
         flags = re.NOFLAG if row.get("case") else re.IGNORECASE
         found = compiled(pattern, f"shortforms.toml: {row['example']}", flags)
-        forms.append(Form(row["technique"], found, row.get("verb", False), row["example"]))
+        quick = AnyCase(found)
+        forms.append(Form(row["technique"], found, quick, row.get("verb", False), row["example"]))
     return tuple(forms)
 
 
@@ -158,8 +160,9 @@ def _in_sentence(
 ) -> Iterator[Mention]:
     start, end = sentence
     words = plain_spaces(report.text[start:end])
-    matching = [form for form in forms if form.pattern.search(words)]
-    if not matching or _IDLE.search(words):
+    small = folded(words)
+    matching = [form for form in forms if form.quick.search(words, small)]
+    if not matching or _IDLE.search(small):
         return
     said = {family for a, b, family in places if a < end and start < b}
     found: dict[str, Mention] = {}

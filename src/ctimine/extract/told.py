@@ -94,12 +94,8 @@ def told_rules() -> tuple[Told, ...]:
 
 @functools.cache
 def _gate() -> Gate:
-    return Gate(
-        [
-            re.compile("|".join(map(re.escape, rule.needs))) if rule.needs else rule.pattern
-            for rule in told_rules()
-        ]
-    )
+    rules = told_rules()
+    return Gate([rule.pattern for rule in rules], [rule.needs for rule in rules])
 
 
 @functools.cache
