@@ -76,6 +76,23 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, run):
     assert "taken" in str(error.value)
 
 
+def test_every_file_says_how_it_may_be_shared(tmp_path):
+    results = [
+        make.uses("a", "G0010", "T1102", tlp="AMBER+STRICT"),
+        make.uses("b", "G0010", "T1102", tlp="TLP:GREEN"),
+        make.uses("c", "G0007", "T1059"),
+    ]
+    graph = build_graph(results, world.ATTACK, cited=False)
+    for technique, word in (("T1102", "TLP:AMBER+STRICT"), ("T1059", "")):
+        write_all(graph, tmp_path, technique=technique)
+        for name in ("summary.md", "answer.html", "layer.json"):
+            body = (tmp_path / name).read_text(encoding="utf-8")
+            assert word in body if word else "TLP:" not in body, name
+    write_all(graph, tmp_path)
+    table = csv.DictReader(io.StringIO((tmp_path / "claims.csv").read_text(encoding="utf-8")))
+    assert {row["tlp"] for row in table} == {"AMBER+STRICT", "CLEAR", "GREEN"}
+
+
 HALF = "\ud800"
 """Half a surrogate pair: JSON may hold it, no file in UTF-8 may."""
 

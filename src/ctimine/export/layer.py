@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
+from ctimine.export.tlp import strictest
 from ctimine.export.wording import one_line, shortened
 from ctimine.graph.questions import Answer, family, who_uses
 
@@ -35,7 +36,7 @@ def to_navigator_layer(
     >>> [(row["techniqueID"], row["score"]) for row in layer["techniques"]]
     [('T1102', 90)]
     """
-    rows = []
+    rows, reports = [], []
     for node in family(graph, technique) if technique else techniques_of(graph):
         if node not in graph or f'"{domain}"' not in str(graph.nodes[node].get("domains", "")):
             continue
@@ -43,12 +44,15 @@ def to_navigator_layer(
         answers = [a for a in answers if actor in {"", a.actor}]
         if answers:
             rows.append(_technique(node, answers))
+            reports += [report for answer in answers for report in answer.reports]
+    marking = strictest(reports)
     release = str(graph.graph["catalogue"])
     return {
         "name": "Reported techniques" + (f" of {actor}" if actor else ""),
         "versions": {"attack": release.partition(".")[0], "navigator": "5.2.0", "layer": "4.5"},
         "domain": f"{domain}-attack",
-        "description": "Techniques that reports say are used, with the best sentence of each.",
+        "description": "Techniques that reports say are used, with the best sentence of each."
+        + (f" TLP:{marking}" if marking != "CLEAR" else ""),
         "sorting": 3,
         "layout": {"layout": "side", "showID": True, "expandedSubtechniques": "annotated"},
         "hideDisabled": False,

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ctimine.export.layer import techniques_of
+from ctimine.export.tlp import strictest, tlp_of
 from ctimine.export.wording import besides, one_line, shortened, thing, via_of
 from ctimine.graph.questions import Answer, by_passage, report_of, who_uses
 from ctimine.graph.services import services_used
@@ -59,7 +60,9 @@ class Pair:
 def to_html(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
     """A page of its own: actors, services, reports and sentences; with what ATT&CK cites apart.
 
-    With ``technique`` it holds that one and its sub-techniques; without, all techniques.
+    The strictest TLP marking of the reports stands at its top, and each sentence names that of its
+    report, where it is not CLEAR. With ``technique`` it holds that one and its sub-techniques;
+    without, all techniques.
 
     >>> from ctimine import Claim, Report, build_graph, load_attack
     >>> report = Report("r1", "demo", "a.md", "Turla <b>used</b> Pastebin (T1102).", title="A note")
@@ -83,6 +86,8 @@ def to_html(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
         pairs=pairs,
         services=[(use, _titled(use.reports[0]), besides(use.claims)) for use in uses],
         reports=_reports(graph, pairs),
+        marking=strictest(one.report for pair in pairs for one in (*pair.evidence, *pair.against)),
+        tlp_of=tlp_of,
         cited=[_pair(graph, answer) for answer in answers if answer.citations and technique],
         link_of=lambda place: _link(place.url),
     )

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ctimine.export.tlp import tlp_of
 from ctimine.graph.questions import family, find_claims, name_of, report_of, speaks
 from ctimine.model import Claim, Mention, Report, to_json
 
@@ -51,6 +52,7 @@ COLUMNS = (
     "title",
     "publisher",
     "published",
+    "tlp",
     "address",
     "start",
     "end",
@@ -195,6 +197,7 @@ def _cells(graph: nx.MultiDiGraph, claim: Claim, report: Report) -> list[object]
         report.title,
         report.publisher,
         report.published,
+        tlp_of(report),
         report.url or report.item,
         claim.start,
         claim.end,

@@ -16,7 +16,6 @@ from ctimine.export.stix_names import distinct_aliases, distinct_names, official
 from ctimine.export.stix_parts import (
     GALAXY,
     MITRE,
-    STRICTNESS,
     UNKNOWN,
     attack_part,
     by_type,
@@ -27,6 +26,7 @@ from ctimine.export.stix_parts import (
     misp_labels,
     stix_time,
 )
+from ctimine.export.tlp import STRICTNESS
 from ctimine.export.wording import edge_line, shortened, thing, via_of
 from ctimine.graph.build import citations_of
 from ctimine.graph.edges import to_claim

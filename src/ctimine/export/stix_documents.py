@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from ctimine.errors import ExportError
-from ctimine.export.stix_parts import EPOCH, LADDER, STRICTNESS, UNKNOWN, stix_time
+from ctimine.export.stix_parts import EPOCH, LADDER, UNKNOWN, stix_time
+from ctimine.export.tlp import STRICTNESS, tlp_of
 from ctimine.export.wording import one_line
 from ctimine.model import Claim, Report, stable_id
 
@@ -164,17 +164,6 @@ def _host(url: str) -> str:
         return (_ADDRESS.fullmatch(url) and urlsplit(url).hostname) or ""
     except ValueError:  # such as an IPv6 address without its end
         return ""
-
-
-def tlp_of(report: Report) -> str:
-    """The TLP word of a report; CLEAR where it has none.
-
-    Raises :class:`~ctimine.errors.ExportError` for a word that TLP does not have.
-    """
-    word = report.tlp.upper().removeprefix("TLP:") or "CLEAR"
-    if word not in STRICTNESS:
-        raise ExportError(f"unknown TLP word {report.tlp!r}", subject=report.item)
-    return "CLEAR" if word == "WHITE" else word
 
 
 def _report_id(report: Report) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ctimine.attack import fold
-from ctimine.export.stix_documents import tlp_of
-from ctimine.export.stix_parts import STRICTNESS
+from ctimine.export.tlp import STRICTNESS, tlp_of
 from ctimine.export.wording import one_line
 from ctimine.graph.edges import to_claim
 from ctimine.graph.questions import name_of, report_of, speaks

@@ -32,8 +32,6 @@ MARKINGS = {
 }
 """TLP 2.0 words to the objects of TLP 1 that the STIX specification fixes."""
 
-STRICTNESS = ("WHITE", "CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
-
 GALAXY = {
     "attack-pattern": ("mitre-attack-pattern", "Attack Pattern"),
     "intrusion-set": ("mitre-intrusion-set", "Intrusion Set"),

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ctimine.export.layer import techniques_of
+from ctimine.export.tlp import strictest
 from ctimine.export.wording import besides, one_line, shortened, via_of
 from ctimine.graph.questions import Answer, name_of, who_uses
 
@@ -33,7 +34,8 @@ def escaped(text: str) -> str:
 def to_markdown(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
     """A summary table: technique, actor, stance, basis, score, report, date, sentence.
 
-    With ``technique`` it holds that one and its sub-techniques, and what the knowledge base cites
+    The strictest TLP marking of the reports stands above it, where it is not CLEAR. With
+    ``technique`` it holds that one and its sub-techniques, and what the knowledge base cites
     for them, apart; without, all techniques, and citations for what reports found, too.
 
     >>> from ctimine import Claim, Report, build_graph, load_attack
@@ -48,10 +50,12 @@ def to_markdown(graph: nx.MultiDiGraph, *, technique: str = "") -> str:
     cited = [answer for answer in answers if answer.citations]
     about = f"{technique} {name_of(graph, technique)}" if technique else "which technique"
     release = graph.graph["catalogue"]
+    marking = strictest(report for answer in mined for report in answer.reports)
     lines = [
         f"# Who uses {escaped(about)}",
         "",
-        f"{len(mined)} pairs of actor and technique that reports support. ATT&amp;CK {release}.",
+        f"{len(mined)} pairs of actor and technique that reports support. ATT&amp;CK {release}."
+        + (f" TLP:{marking}." if marking != "CLEAR" else ""),
         "",
         "| Technique | Actor | Stance | Basis | Score | Report | Date | Sentence |",
         "| --- | --- | --- | --- | ---: | --- | --- | --- |",
