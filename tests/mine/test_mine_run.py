@@ -28,6 +28,16 @@ def keys(run):
     return sorted(claim.key for claim in run.claims)
 
 
+def test_two_folders_of_one_name_have_their_ids_in_any_order(tmp_path):
+    places = [tmp_path / one / "reports" for one in ("a", "b")]
+    for place, name in zip(places, ("Turla", "APT28"), strict=True):
+        place.mkdir(parents=True)
+        (place / "r.md").write_text(REPORT.format(name=name, n=place), encoding="utf-8")
+    runs = [ctimine.mine(*order, workers=0) for order in (places, places[::-1])]
+    assert keys(runs[0]) == keys(runs[1])
+    assert len({report.id for report in runs[0].reports}) == 2
+
+
 def test_every_file_ends_as_an_outcome(folder):
     run = ctimine.mine(folder, workers=0)
     states = {outcome.item: outcome.state for outcome in run.outcomes}

@@ -367,16 +367,17 @@ def _mining(work: Work) -> Work:
 
 
 def _distinct(sources: list[Source]) -> list[Source]:
-    """Sources with distinct keys: a second one of the same name gets its number."""
-    seen: collections.Counter[str] = collections.Counter()
-    distinct = []
-    for source in sources:
-        seen[source.key] += 1
-        number = seen[source.key]
-        distinct.append(
-            source if number == 1 else dataclasses.replace(source, key=f"{source.key}-{number}")
-        )
-    return distinct
+    """Sources with distinct keys: of those with one name, all but the first by place get a number.
+
+    By place and not by the order in which they are given, because ids come from the keys.
+    """
+    named: dict[str, list[tuple[str, int]]] = collections.defaultdict(list)
+    for at, source in enumerate(sources):
+        named[source.key].append((source.url, at))
+    for key, group in named.items():
+        for number, (_, at) in enumerate(sorted(group)[1:], start=2):
+            sources[at] = dataclasses.replace(sources[at], key=f"{key}-{number}")
+    return sources
 
 
 def _reason(error: CtimineError) -> str:
