@@ -170,3 +170,18 @@ def test_an_unchanged_second_page_does_not_hide_what_is_known_of_the_first(
         third = fetching(archive)
         assert list(third.fetch(paged)) == []
         assert third._web.bodies == 0  # the first page is asked for by its newest validator
+
+
+def test_what_is_empty_or_no_date_hides_nothing_that_comes_after(internet, fetching):
+    row = (
+        '<title/><guid/><link/><pubDate>last week</pubDate><description/><atom:link href="/1" '
+        'xmlns:atom="http://www.w3.org/2005/Atom"/><guid>id-1</guid><title>Report 1</title>'
+        f"<date>2024-03-05</date><content:encoded/><description><![CDATA[{LONG}]]></description>"
+    )
+    internet.at(BLOG.url, rss(row))
+    whole = Source("blog", kind="feed", url=BLOG.url, options=(("body", "feed"),))
+    (found,) = fetching().fetch(whole)
+    assert (found.item, found.url) == ("id-1", "https://blog.example/1")
+    assert found.body.decode() == LONG
+    hints = {fact.field: fact.value for fact in found.hints}
+    assert (hints["title"], hints["published"]) == ("Report 1", "2024-03-05")

@@ -361,39 +361,45 @@ def _xml_item(element: Any, url: str) -> Item:
     found: dict[str, str] = {}
     authors: list[str] = []
     about = element.get("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about", "")
+
+    def first(field: str, value: str) -> None:
+        """Keep the first value that is one: an empty element hides no later one."""
+        if value:
+            found.setdefault(field, value)
+
     for child in element:
         name = _local(child.tag)
         namespace = child.tag.rpartition("}")[0] if isinstance(child.tag, str) else ""
         if name == "link":
             href = child.get("href")
             if href is None:
-                found.setdefault("link", _words(child))
-            elif child.get("rel", "alternate") == "alternate" and "link" not in found:
-                found["link"] = href.strip()
+                first("link", _words(child))
+            elif child.get("rel", "alternate") == "alternate":
+                first("link", href.strip())
         elif name == "origlink":
-            found["link"] = _words(child)
+            found["link"] = _words(child) or found.get("link", "")
         elif name in {"guid", "id"}:
-            found.setdefault("id", _words(child))
+            first("id", _words(child))
             if name == "guid" and child.get("ispermalink", child.get("isPermaLink")) != "false":
-                found.setdefault("permalink", _words(child))
+                first("permalink", _words(child))
         elif name == "title" and "media" not in namespace and "mrss" not in namespace:
-            found.setdefault("title", _title(child))
+            first("title", _title(child))
         elif name in {"pubdate", "published", "issued", "date"}:
-            found.setdefault("published", moment(_words(child)))
+            first("published", moment(_words(child)))
         elif name in {"updated", "modified"}:
-            found.setdefault("updated", moment(_words(child)))
+            first("updated", moment(_words(child)))
         elif name in {"encoded", "fulltext"}:
             if "excerpt" not in namespace:
-                found["content"] = _field(child)
+                found["content"] = _field(child) or found.get("content", "")
         elif name == "content" and "media" not in namespace and "mrss" not in namespace:
             if child.get("src"):
-                found.setdefault("link", child.get("src"))
+                first("link", child.get("src"))
             else:
-                found.setdefault("content", _markup(child))
+                first("content", _markup(child))
         elif name == "body":
-            found.setdefault("content", _inside(child))
+            first("content", _inside(child))
         elif name in {"description", "summary"} and "itunes" not in namespace:
-            found.setdefault("summary", _markup(child))
+            first("summary", _markup(child))
         elif name in {"author", "creator"}:
             names = [_words(inner) for inner in child if _local(inner.tag) == "name"]
             authors += names or [_person(_words(child))]
