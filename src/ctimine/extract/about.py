@@ -11,6 +11,7 @@ from typing import Final
 from ctimine.attack import fold
 from ctimine.extract.agents import Thing
 from ctimine.extract.candidates import plain_spaces
+from ctimine.extract.caseless import caseless
 from ctimine.extract.gate import Scan
 from ctimine.extract.passages import Layout
 from ctimine.extract.stance import Judge
@@ -27,11 +28,10 @@ _OTHERS_HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 
-_PROFILE_FIELD: Final = re.compile(
+_PROFILE_FIELD: Final = caseless(
     r"(?:^|\n)[\s\W]*(?:primary name|actor(?: name)?|threat actor|threat group|group(?: name)?|"
     r"adversary|"
     r"actor profile|intrusion set|cluster)[*_`]*\s*:[\s*_`]*",
-    re.IGNORECASE,
 )
 
 _FIELD_NAME: Final = (
@@ -204,7 +204,7 @@ class About:
 
     def _profile_actor(self) -> str:
         """The cluster that a field such as ``Primary name: X`` at the beginning names, or empty."""
-        for match in _PROFILE_FIELD.finditer(self.text, 0, 12000):
+        for match in _PROFILE_FIELD.finditer(self.layout.folded, 0, 12000):
             end = self.text.find("\n", match.end())
             stop = min(match.end() + 40, end if end >= 0 else len(self.text))
             named = [t for t in within(self.actors, match.end() - 1, stop) if t.kind == "actor"]

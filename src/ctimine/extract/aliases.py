@@ -187,7 +187,7 @@ def find_statements(names: Names) -> list[Statement]:
     """What the sentences, tables and lists of a report say about names, in text order."""
     found: list[Statement] = []
     layout = names.layout
-    naming, relating = _naming_gate().over(layout.text), _relation_gate().over(layout.text)
+    openings = _gate().over(layout.text)
     done: set[int] = set()
     for index, block in enumerate(layout.blocks):
         if block.kind in {"code", "reference"} or names.judge.section(index)[0] == "reference":
@@ -198,10 +198,9 @@ def find_statements(names: Names) -> list[Statement]:
                 found += _from_table(names, block.table)
             continue
         for start, end in layout.sentences(index):
-            passing = naming.passing(start, end)
-            also = relating.passing(start, end)
-            if passing or also:
-                found += _from_sentence(names, start, end, passing, also)
+            passing = openings.passing(start, end)
+            if passing:
+                found += _from_sentence(names, start, end, passing)
         if block.kind == "list_item":
             found += _from_item(names, index)
         elif block.kind == "heading":
@@ -222,9 +221,7 @@ def _distinct(found: Iterable[Statement]) -> list[Statement]:
     return sorted(seen.values(), key=lambda s: (s.start, s.object.start))
 
 
-def _from_sentence(
-    names: Names, start: int, end: int, passing: Passing, also: Passing
-) -> Iterator[Statement]:
+def _from_sentence(names: Names, start: int, end: int, passing: Passing) -> Iterator[Statement]:
     text = names.text
     sentence = text[start:end]
     label = _LIST_LABEL.match(sentence) if _LIST_LABEL in passing else None
@@ -235,7 +232,7 @@ def _from_sentence(
         return
     small = names.layout.folded[start:end]
     if _NAMING not in passing or not _NAMING_SMALL.search(small):
-        yield from _relations(names, start, end, also, {})
+        yield from _relations(names, start, end, passing, {})
         return
     known = list(_known_as(names, start, end)) if _KNOWN_AS in passing else []
     yield from known
@@ -283,20 +280,18 @@ def _from_sentence(
             thing = names.thing(*after, like=a)
             yield Statement(a, "alias-of", thing, start, end, names.stance(thing), "alias-vendor")
     yield from _relations(
-        names, start, end, also, {s.object.start: s.subject for s in known if s.subject is not None}
+        names,
+        start,
+        end,
+        passing,
+        {s.object.start: s.subject for s in known if s.subject is not None},
     )
 
 
 @functools.cache
-def _naming_gate() -> Gate:
-    return Gate(
-        [_LIST_LABEL, _NAMING, _KNOWN_AS, _NAME_FOR, _AS_ALIAS, _VENDOR_CALLS, _WHICH_VENDOR]
-    )
-
-
-@functools.cache
-def _relation_gate() -> Gate:
-    return Gate([_SAME, _OVERLAP, _PART_OF, _SUBGROUP])
+def _gate() -> Gate:
+    naming = (_LIST_LABEL, _NAMING, _KNOWN_AS, _NAME_FOR, _AS_ALIAS, _VENDOR_CALLS, _WHICH_VENDOR)
+    return Gate([*naming, _SAME, _OVERLAP, _PART_OF, _SUBGROUP])
 
 
 def _known_as(names: Names, start: int, end: int) -> Iterator[Statement]:

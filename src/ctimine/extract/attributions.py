@@ -10,6 +10,7 @@ from typing import Final
 from ctimine.attack import fold
 from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Thing
+from ctimine.extract.caseless import caseless
 from ctimine.model import UNSEEN, Relation
 
 _NOT_ATTRIBUTED: Final = re.compile(
@@ -139,12 +140,11 @@ _OF_ALL: Final = re.compile(
     re.IGNORECASE,
 )
 """Headings under which a sentence speaks for its whole report."""
-_MAY_RESERVE: Final = re.compile(
+_MAY_RESERVE: Final = caseless(
     r"\b(?:attribut|ascrib|confidence|behind\b|responsible for|(?:work|product|doing) of\b|"
     r"(?:link|tied|connected|associated)\w* (?:\w+ ){0,3}?(?:to|with)\b|"
     r"(?:conducted|carried out|operated|launched|perpetrated|orchestrated|performed|run|"
     r"executed) by\b|(?:information|evidence|data|visibility) to\b)",
-    re.IGNORECASE,
 )
 _NO_STATEMENT: Final = frozenset({"code", "reference", "table_cell"})
 
@@ -232,7 +232,7 @@ def find_reserves(about: About) -> Iterator[tuple[Thing | None, int]]:
         found.append((None, -1))
     layout = about.layout
     seen: set[tuple[int, int]] = set()
-    for match in _MAY_RESERVE.finditer(about.text):
+    for match in _MAY_RESERVE.finditer(layout.folded):
         start, end = layout.sentence_at(match.start())
         index = layout.block_at(start)
         if (start, end) in seen or index < 0 or layout.blocks[index].kind in _NO_STATEMENT:

@@ -19,6 +19,7 @@ from ctimine.extract.agents import Agent, Sentence, Thing
 from ctimine.extract.aliases import Statement, find_statements
 from ctimine.extract.attributions import find_attributions, find_reserves
 from ctimine.extract.behaviours import RULE as BEHAVIOUR
+from ctimine.extract.caseless import caseless
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Row
 from ctimine.extract.rows import Rows, named_as_actors
@@ -149,7 +150,7 @@ _WEAK: Final = (
     r"[\"“'‘]?(?:(?:very )?low|medium|moderate|weak|tentative|uncertain|unclear|unconfirmed|"
     r"disputed|contested|debated|open|partial|not (?:confirmed|certain|firm|settled))"
 )
-_DOUBTED: Final = re.compile(
+_DOUBTED: Final = caseless(
     rf"\battribution(?: caveats?)?\b[*_`]*\W{{1,6}}(?:\w+ ){{0,3}}?{_WEAK}\b"
     rf"|\battribution (?:\w+ ){{0,4}}?(?:is|are|remains|was|stays) (?:\w+ ){{0,2}}?{_WEAK}\b"
     r"|\b(?:low|medium|moderate)(?:[- ](?:to[- ])?(?:low|medium|moderate))?[- ]confidence "
@@ -162,7 +163,6 @@ _DOUBTED: Final = re.compile(
     r"(?:\w+ )?(?:actor|group|operator|culprit|adversary|attackers?)\b"
     r"|\bnot (?:firmly|definitively|conclusively|formally|independently) (?:attributed|linked|"
     r"tied)\b",
-    re.IGNORECASE,
 )
 """Words of an entry that leave it open whose doing it is."""
 _DISOWNED: Final = re.compile(
@@ -171,14 +171,13 @@ _DISOWNED: Final = re.compile(
     re.IGNORECASE,
 )
 """Words right before an actor who is said to have no part in the entry."""
-_BESIDE: Final = re.compile(
+_BESIDE: Final = caseless(
     r"\b(?:reminiscent of|similar(?:ity|ities)? (?:to|with|between)|resembl\w+|in common with|"
     r"overlaps? (?:with|between|in)|overlapp\w+|compared (?:to|with)|"
     r"(?:been|was|were|publicly) linked to|attributes? \w+ to|"
     r"(?:in|see|read) our (?:[\w-]+ ){0,3}(?:blogs?|reports?|posts?|article)\b|"
     r"took (?:an? )?(?:\w+ ){0,2}break)\b"
     r"|^\W*(?:Figure|Fig\.?|Image|Table) \d+[.:*]",
-    re.IGNORECASE,
 )
 """Sentences that compare, attribute, point elsewhere or caption a picture: what they describe is
 not told of their subject."""
@@ -195,9 +194,7 @@ _OTHER_REPORT: Final = re.compile(
     r"(?:indicat|describ|stat|not|say|said|claim|mention|explain|document)\w*\b"
 )
 """How a sentence begins that retells another report: whose deed it is was said there."""
-_LIKEWISE: Final = re.compile(
-    r"^\W*(?:[\w /]{2,30}: )?(?:similar|compared) to [^,]{3,80}, ", re.IGNORECASE
-)
+_LIKEWISE: Final = caseless(r"^\W*(?:[\w /]{2,30}: )?(?:similar|compared) to [^,]{3,80}, ")
 """A comparison ahead of what a sentence tells."""
 _GOES_ON: Final = re.compile(
     r"^\W*(?:Th(?:is|ese|ose)|Such|The latter|Its|Their)\b(?! (?:\w+ )?(?:actors?|groups?|gang|"
@@ -412,7 +409,9 @@ class _Finder:
 
     def _subjects(self, index: int, sentence: Sentence, target: Thing) -> list[Subject]:
         weak = target.basis == "behaviour" or target.rule == SHORT_FORM
-        if weak and _BESIDE.search(_LIKEWISE.sub("", sentence.text)):
+        if weak and _BESIDE.search(
+            _LIKEWISE.sub("", self.layout.folded[sentence.start : sentence.end])
+        ):
             return []
         if target.basis != "id" and _ELSEWHERE.search(self.text[sentence.start : target.start]):
             return []
@@ -860,7 +859,7 @@ class _Finder:
         sources = set(_CITED.findall(self.text, start, end))
         if sources and sources <= self._contested:
             return "open"
-        return "open" if _DOUBTED.search(self.text, start, end) else ""
+        return "open" if _DOUBTED.search(self.layout.folded, start, end) else ""
 
     @functools.cached_property
     def _contested(self) -> set[str]:
@@ -962,7 +961,7 @@ class _Finder:
             if m.kind == "vulnerability"
         ]
         have = {(t.start, t.end) for t in found}
-        for match in _CVE.finditer(self.text) if "cve-" in self.text.lower() else ():
+        for match in _CVE.finditer(self.text) if "cve-" in self.layout.folded else ():
             if match.span() in have:
                 continue
             name = match.group().upper()
