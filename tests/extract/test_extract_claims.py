@@ -641,6 +641,7 @@ def stances(source: str) -> dict[str, str]:
         f"We believe that this operation is the work of {APT29}.",
         f"{APT29} is old. We do not have enough information to say that it is one group.",
         f"{APT29} is old, but attribution remains inconclusive.",
+        f"{APT29} is old. Attribution of the fire is a difficult question.",
         f"{APT29} is old. We cannot attribute this activity to anybody.",
         f"{APT29} is old. Attribution for this incident remains contested.",
     ],
@@ -666,6 +667,7 @@ def test_a_report_unsure_of_its_actor_makes_what_rests_on_it_an_assessment(said)
         f"With high confidence these attacks are the work of {APT29}. "
         f"We believe that this operation is the work of {APT29}.",
         f"{APT29} did not have enough information to log in.",
+        f"{APT29} is old. Attribution is always a difficult question.",
     ],
 )
 def test_a_report_sure_of_its_actor_reports(said):
@@ -678,6 +680,7 @@ def test_a_report_sure_of_its_actor_reports(said):
         ("New lamps might link APT29 to the harbour", "assessed"),
         ("A fire that is possibly the work of APT29", "assessed"),
         ("Is APT29 behind the dark harbour?", "assessed"),
+        ("Old logs suggest that APT29 was behind the dark harbour", "assessed"),
         ("APT29 likely to return in May", "reported"),
         ("APT29 and the lamps", "reported"),
     ],
@@ -1064,6 +1067,7 @@ def test_what_is_older_than_the_reports_actor_is_not_its_deed(cells, made):
     [
         ("The kit used values first seen in a watering hole attack.", False),
         ("The kit used values in a watering hole attack.", True),
+        ("The shell is similar to the commands that ran InstallUtil in the harbour.", False),
         ("Old logs were used to establish links to watering hole attacks.", False),
         ("Mail was used to send links to watering hole attacks.", True),
         ("The joint report indicated that the box had been used for watering holes.", False),
@@ -1089,3 +1093,18 @@ def test_what_goes_on_about_another_actor_is_not_the_reports_actors(before, made
     source = f"# {APT29}\n\n{APT29} is old. It is {APT29}.\n\n{before}\n\nThis command runs {T}."
     found = [claim.rule for claim in claims_of(source, title="APT29")]
     assert found == (["main"] if made else [])
+
+
+@pytest.mark.parametrize(
+    ("title", "made"),
+    [
+        ("APT29-inspired mails to the harbour", False),
+        ("A look at an APT29 affiliate", False),
+        ("An APT29’s customers", False),
+        ("APT29 and a customer", True),
+        ("APT29-linked mails to the harbour", True),
+    ],
+)
+def test_a_title_about_who_imitates_or_serves_an_actor_is_not_about_it(title, made):
+    source = f"# A fire\n\n{APT29} is old.\n\nThe loader read a page ({T})."
+    assert [claim.rule for claim in claims_of(source, title=title)] == (["main"] if made else [])

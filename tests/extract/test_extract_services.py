@@ -87,6 +87,11 @@ def test_every_context_for_unnamed_services_has_its_example():
         assert places_of_unnamed(row["example"])
 
 
+def test_what_a_page_offers_to_its_readers_names_no_service():
+    assert services_in("(http://reddit.com/submit?url=https://a.example/b)") == []
+    assert services_in("(http://reddit.com/r/lamps)") != []
+
+
 def test_a_service_without_a_name_that_is_only_worn_is_none():
     assert places_of_unnamed("It hides behind legitimate services.")
     assert not places_of_unnamed("Its domains are similar to legitimate services.")
@@ -116,6 +121,7 @@ def test_the_list_is_long_and_each_service_can_be_found_by_name_or_host():
         ("The stealer sends harvested cookies to a Discord webhook.", "T1567.004"),
         ("The implant reads commands from a GitHub gist and never answers.", "T1102.003"),
         ("Telegram chat ID found in malware: 1234567890", "T1102.002"),
+        ("The crew copied an archive from a Dropbox folder onto the victim machine.", "T1102"),
         (
             "Traffic of the backdoor to api[.]telegram[.]org carried commands and results.",
             "T1102.002",
@@ -143,6 +149,7 @@ def test_a_use_gets_its_technique(sentence, technique):
         "The implant copies Telegram messages and WhatsApp chats of the phone to its C2 server.",
         "The C2 domain resolved to a Cloudflare IP.",
         "The operator sent the target a harmless video via a Dropbox link.",
+        "The addresses lie in the script, rather than fetched from Twitter by the implant.",
         "The crew used Signal message theft from phones that it had seized.",
         "For social engineering, the threat actor chose file names similar to online services such "
         "as Microsoft OneDrive.",

@@ -160,6 +160,10 @@ SENTENCES = [
     ("Reporting often points to {}.", "reported"),
     ("The shortcut points to {}.", "reported"),
     ("Detection: use of {}.", "recommended"),
+    ("It’s possible that the crew used {}.", "assessed"),
+    ("It now appears that the crew used {}.", "assessed"),
+    ("Sand is a scripting language of old for {}.", "reference"),
+    ("Sand is a scripted implant of old for {}.", "reported"),
 ]
 
 

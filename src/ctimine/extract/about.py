@@ -66,6 +66,11 @@ _LONG_FORM: Final = re.compile(
     r"(?:threat)?(?:hacking|hack)?(?:group|team|gang|apt|collective|crew|hackers)$"
 )
 
+_NOT_ITSELF: Final = (
+    r"-(?:inspired|like|style)\b"
+    r"|(?:['’]s?)? (?:ransomware |raas |gang |group )?(?:affiliates?|customers?|partners?)\b"
+)
+"""What follows a name in a title that is about others: who imitates it, or uses its tools."""
 _DISGUISE: Final = re.compile(
     r"\b(?:posing as|impersonat\w+|mimic\w*|copycats?|fake|imitat\w+|masquerad\w+ as)\b",
     re.IGNORECASE,
@@ -196,7 +201,7 @@ class About:
         names = {self.text[t.start : t.end]: t for t in self.actors if t.kind == "actor"}
         for name in sorted(names, key=lambda n: (-len(n), n)):
             cluster = self.clusters.of(names[name].key)
-            pattern = rf"(?<!\w)(?<!not )(?<!unlike ){re.escape(name)}(?!\w)"
+            pattern = rf"(?<!\w)(?<!not )(?<!unlike ){re.escape(name)}(?!\w)(?!{_NOT_ITSELF})"
             if cluster in known and re.search(pattern, title, re.IGNORECASE):
                 title = re.sub(pattern, " ", title, flags=re.IGNORECASE)
                 found.add(cluster)

@@ -120,7 +120,8 @@ _NEW_STORY: Final = re.compile(
 _HEDGED_TITLE: Final = re.compile(
     rf"\b{_HEDGE} (?:be |have |well |been )?(?:link|tie|connect|associate|attribut|belong|relat|"
     r"behind|responsible|point|implicate|(?:the )?(?:work|doing) of\b)"
-    r"|\b(?:is|are|was|were)\b.*\b(?:behind|responsible|the work of)\b.*\?",
+    r"|\b(?:is|are|was|were)\b.*\b(?:behind|responsible|the work of)\b.*\?"
+    r"|\b(?:suggest|hint|indicat)\w*\b.*\b(?:behind|responsible|the work of|link|connection|ties)",
     re.IGNORECASE,
 )
 """A title that is not sure whose doing its story is."""
@@ -128,7 +129,8 @@ _LEFT_OPEN: Final = re.compile(
     r"\b(?:not|n['’]t|insufficient|lack\w*) (?:\w+ ){0,2}?(?:enough )?(?:information|evidence|data|"
     r"visibility) to (?:be able to )?(?:\w+ly )?(?:say|attribute|link|tie|conclude|determine)\b"
     r"[^.;]{0,60}\b(?:groups?|actors?|attribut\w+|adversar(?:y|ies)|operators?)\b"
-    r"|\battribution (?:(?:of|for) (?:[\w'’-]+ ){1,4}?)?(?:is|remains|was|stays) (?:\w+ ){0,2}?"
+    r"|\battribution (?:(?:of|for) (?:[\w'’-]+ ){1,4}?)?(?:is|remains|was|stays) "
+    r"(?!(?:always|often|usually|generally|inherently|notoriously)\b)(?:\w+ ){0,2}?"
     r"(?:not (?:concrete|certain|clear|firm|possible|conclusive)|unclear|uncertain|inconclusive|"
     r"tentative|open|difficult|contested|disputed|debated|unconfirmed)\b"
     rf"|\b(?:can ?not|could not|unable to) (?:\w+ly )?(?:attribute|link|tie) {_THIS}",

@@ -185,7 +185,8 @@ _ELSEWHERE: Final = re.compile(
     r"\bfirst (?:observed|seen|used|documented|reported|identified) (?:in|during) (?:an?|the) "
     r"(?:[\w-]+ ){0,3}?$"
     r"|\b(?:establish|show|suggest|reveal|indicat)\w* (?:\w+ )?(?:links?|ties|connections?) "
-    r"(?:to|with) (?:[\w-]+ ){0,3}?$",
+    r"(?:to|with) (?:[\w-]+ ){0,3}?$"
+    r"|\b(?:similar|identical|comparable) to (?:[\w-]+ ){0,9}?$",
     re.IGNORECASE,
 )
 """What stands before the name of a deed of another affair."""

@@ -121,6 +121,11 @@ def contexts(table: str, field: str) -> dict[str, tuple[Context, ...]]:
     return {value: tuple(several) for value, several in found.items()}
 
 
+_SHARES: Final = re.compile(
+    r"/(?:submit|sharer?|sharearticle|share-offsite|intent|pin/create)\b", re.IGNORECASE
+)
+
+
 def services_in(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int, str]]:
     """Half-open offsets and keys of the services named in ``text[start:end]``, in order.
 
@@ -145,6 +150,8 @@ def services_in(text: str, start: int = 0, end: int | None = None) -> list[tuple
             continue
         if _in_address_path(part, a) or (is_host and _is_reference(part, a, b)):
             continue
+        if is_host and _SHARES.match(part, b):
+            continue  # what a page offers to its readers
         found.append((start + a, start + b, key))
     return found
 

@@ -73,6 +73,13 @@ _CARRIED_OUT: Final = re.compile(
     r"staged|data|credentials|victim['’]?s['’]? files)\b",
     re.IGNORECASE,
 )
+_FETCHED: Final = re.compile(
+    r"\b(?:cop(?:y|ies|ied)|download\w*|fetch\w*|retriev\w+|pull\w*|load\w*)\b[^.;]{0,60}? from "
+    r"[^.;]{0,60}? (?:to|on|onto) (?:an? |the |each )?(?:infected |compromised )?"
+    r"(?:victim|host|machine|system|computer|device|endpoint)s?\b",
+    re.IGNORECASE,
+)
+"""What comes from a service is not carried out to it."""
 _BOT: Final = re.compile(r"\bbot[ -]?tokens?\b|\bchat[ _-]?ids?\b", re.IGNORECASE)
 """What a programme needs that reports to a messenger: nobody is written to."""
 _MESSAGES_TAKEN: Final = re.compile(
@@ -180,6 +187,8 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
         if not _MAIL.search(near):
             return None
         name = "link"
+    if name == "exfiltration" and _FETCHED.search(near):
+        name = "hosting"
     if name == "hosting" and _MAIL.search(near) and _LINK.search(near):
         name = "link"
     technique = TECHNIQUES[name]
