@@ -49,6 +49,9 @@ attributed. ``reference``: contents list, link list, bibliography, pasted layer 
 EVIDENT: Final[frozenset[str]] = frozenset({"reported", "assessed"})
 """The stances that make a ``uses`` edge in STIX (``assessed`` with lower confidence)."""
 
+TLP: Final = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
+"""The words of the Traffic Light Protocol 2.0 (https://www.first.org/tlp/), the mildest first."""
+
 Relation: TypeAlias = Literal[
     "uses",
     "alias-of",
@@ -431,6 +434,19 @@ def redacted(text: str) -> str:
         return f"{match['name'] or match['maybe'] or match['scheme']}***"
 
     return _SECRETS.sub(hidden, text)
+
+
+def tlp_word(marking: str) -> str:
+    """The word of TLP 2.0 that a marking means; empty for one that TLP does not have.
+
+    No marking, and ``WHITE`` of TLP 1, mean ``CLEAR``.
+
+    >>> [tlp_word(marking) for marking in ("TLP:amber", "white", "", "secret")]
+    ['AMBER', 'CLEAR', 'CLEAR', '']
+    """
+    word = marking.upper().removeprefix("TLP:")
+    word = "CLEAR" if word in {"", "WHITE"} else word
+    return word if word in TLP else ""
 
 
 # -- identity and JSON ---------------------------------------------------------------------------

@@ -170,6 +170,8 @@ def table(cells):
                 "places": ("https://mirror.example/a", "https://desk.example/a"),
             },
         ),
+        ({"tlp": "TLP:GREEN"}, {"tlp": "AMBER", "url": "https://desk.example/a"}),
+        ({"tlp": ""}, {"tlp": "RED", "published": "2024-01-01"}),
         ({"url": "https://desk.example/a"}, {}),
         ({"role": "author"}, {"role": "collector"}),
         ({"published": "2024-01-01"}, {"published": ""}),
@@ -177,7 +179,18 @@ def table(cells):
         ({"media_type": "text/html", "blocks": table(40)}, {"media_type": "text/markdown"}),
         ({"media_type": "text/markdown"}, {"media_type": "text/html"}),
     ],
-    ids=["kind", "own address", "address", "role", "date", "pdf", "tables", "markdown"],
+    ids=[
+        "kind",
+        "own address",
+        "marking",
+        "no marking",
+        "address",
+        "role",
+        "date",
+        "pdf",
+        "tables",
+        "markdown",
+    ],
 )
 def test_the_better_document_represents(better, worse):
     good = make.report("z", prose(1), **better)

@@ -26,7 +26,6 @@ from ctimine.export.stix_parts import (
     misp_labels,
     stix_time,
 )
-from ctimine.export.tlp import STRICTNESS
 from ctimine.export.wording import edge_line, shortened, thing, via_of
 from ctimine.graph.build import citations_of
 from ctimine.graph.edges import to_claim
@@ -39,7 +38,7 @@ from ctimine.graph.questions import (
     speaks,
     voice_of,
 )
-from ctimine.model import EVIDENT, Claim, stable_id
+from ctimine.model import EVIDENT, TLP, Claim, stable_id
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -493,7 +492,7 @@ class _Writer:
         before = [part for part in parts if part["type"] != "note"]
         notes = [part for part in parts if part["type"] == "note"]
         objects: list[Any] = [
-            marking_object(word) for word in sorted(self.marking_words, key=STRICTNESS.index)
+            marking_object(word) for word in sorted(self.marking_words, key=TLP.index)
         ]
         objects += identities(self.creator, mitre=any(is_mitre(part) for part in parts))
         for part in (*before, *reports, *notes):

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from ctimine.export.stix_parts import EPOCH, LADDER, UNKNOWN, stix_time
-from ctimine.export.tlp import STRICTNESS, tlp_of
+from ctimine.export.tlp import tlp_of
 from ctimine.export.wording import one_line
-from ctimine.model import Claim, Report, stable_id
+from ctimine.model import TLP, Claim, Report, stable_id
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"\\^`{|}\x00-\x20\ud800-\udfff]+")
 
@@ -131,7 +131,7 @@ class Documents(dict[str, Document]):
     def mildest(self, claims: Iterable[Claim]) -> str:
         """The mildest marking of the evidence: what stricter reports say stays in their notes."""
         words = {self[claim.report].tlp for claim in claims}
-        return min(words, key=STRICTNESS.index, default="CLEAR")
+        return min(words, key=TLP.index, default="CLEAR")
 
     def heard(self, claims: Iterable[Claim]) -> tuple[str, list[Claim]]:
         """The mildest marking of the evidence, and the claims under it."""

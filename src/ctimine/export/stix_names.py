@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ctimine.attack import fold
-from ctimine.export.tlp import STRICTNESS, tlp_of
+from ctimine.export.tlp import tlp_of
 from ctimine.export.wording import one_line
 from ctimine.graph.edges import to_claim
 from ctimine.graph.questions import name_of, report_of, speaks
+from ctimine.model import TLP
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -81,7 +82,7 @@ def distinct_aliases(
             if (
                 speaks(graph, claim)
                 and other.startswith("name:")
-                and STRICTNESS.index(tlp_of(report)) <= STRICTNESS.index(tlps[node])
+                and TLP.index(tlp_of(report)) <= TLP.index(tlps[node])
             ):
                 name = one_line(name_of(graph, other))
                 stated[node][fold(name)] = name

@@ -1,31 +1,24 @@
-"""The Traffic Light Protocol: the word that a report has, and which words are stricter.
-
-TLP 2.0, https://www.first.org/tlp/; ``WHITE`` is what TLP 1 calls ``CLEAR``.
-"""
+"""The Traffic Light Protocol in exports: the word that a report has, and the strictest of many."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from ctimine.errors import ExportError
-from ctimine.model import Report
-
-STRICTNESS = ("WHITE", "CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")
-"""The words, the mildest first."""
+from ctimine.model import TLP, Report, tlp_word
 
 
 def tlp_of(report: Report) -> str:
-    """The TLP word of a report; CLEAR where it has none.
+    """The word of TLP 2.0 that a report has; ``CLEAR`` where it has none.
 
     Raises :class:`~ctimine.errors.ExportError` for a word that TLP does not have.
 
     >>> [tlp_of(Report("r", "s", "i", "", tlp=word)) for word in ("TLP:amber", "white", "")]
     ['AMBER', 'CLEAR', 'CLEAR']
     """
-    word = report.tlp.upper().removeprefix("TLP:") or "CLEAR"
-    if word not in STRICTNESS:
-        raise ExportError(f"unknown TLP word {report.tlp!r}", subject=report.item)
-    return "CLEAR" if word == "WHITE" else word
+    if word := tlp_word(report.tlp):
+        return word
+    raise ExportError(f"unknown TLP word {report.tlp!r}", subject=report.item)
 
 
 def strictest(reports: Iterable[Report]) -> str:
@@ -34,4 +27,4 @@ def strictest(reports: Iterable[Report]) -> str:
     >>> strictest(Report("r", "s", "i", "", tlp=word) for word in ("GREEN", "AMBER", "CLEAR"))
     'AMBER'
     """
-    return max(map(tlp_of, reports), key=STRICTNESS.index, default="CLEAR")
+    return max(map(tlp_of, reports), key=TLP.index, default="CLEAR")

@@ -22,7 +22,7 @@ from typing import Any, Final, cast
 from ctimine.errors import AddressRefused, InputError, in_words
 from ctimine.fetch.addresses import checked_url
 from ctimine.fetch.fetcher import KINDS
-from ctimine.model import Role, Source, redacted
+from ctimine.model import TLP, Role, Source, redacted
 
 RELIABILITY: Final = {
     "government": "B",
@@ -33,7 +33,6 @@ RELIABILITY: Final = {
 }
 """Admiralty grade of a source by the class of its publisher; F (cannot be judged) otherwise."""
 CLASSES: Final = frozenset({*RELIABILITY, "knowledge-base", "unknown"})
-TLP: Final = frozenset({"CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"})
 FACTS: Final = ("class", "confidence", "enabled", "site", "terms", "because")
 """Fields of a file that have no field of their own in a Source: they become options."""
 
@@ -215,7 +214,7 @@ def _check(row: dict[str, Any], file: str) -> None:
     if not re.fullmatch(r"[A-F]", grade):
         raise wrong("reliability is a letter from A to F")
     if row.get("tlp", "CLEAR") not in TLP:
-        raise wrong(f"tlp is one of {', '.join(sorted(TLP))}")
+        raise wrong(f"tlp is one of {', '.join(TLP)}")
     graded = grade != usual or row.get("tlp", "CLEAR") != "CLEAR"
     if graded and not row.get("because", "").strip():
         raise wrong('another reliability or TLP than usual needs a reason: because = "…"')

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ctimine.model import EVIDENT, Claim, Fact, Mention, Report, stable_id
+from ctimine.model import EVIDENT, TLP, Claim, Fact, Mention, Report, stable_id, tlp_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -292,8 +292,10 @@ def _rank(report: Report) -> tuple[object, ...]:
     elsewhere = bool((declared | places) - {own, ""})
     cells = sum(block.kind == "table_cell" for block in report.blocks)
     media = next((n for n, word in enumerate(_MEDIA) if word in report.media_type), len(_MEDIA))
+    word = tlp_word(report.tlp)
     return (
         report.kind not in {"report", "mapping"},
+        TLP.index(word) if word else len(TLP),  # what all may read is no secret
         elsewhere,  # it names another address as its own: a mirror
         not own,
         report.role != "author",

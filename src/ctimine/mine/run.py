@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ctimine.errors import CtimineError, InputError, UnsupportedMedia
 from ctimine.mine.document import Mined, mine_document
-from ctimine.model import Claim, Mention, Outcome, Report, Snapshot, Source, stable_id
+from ctimine.model import (
+    TLP,
+    Claim,
+    Mention,
+    Outcome,
+    Report,
+    Snapshot,
+    Source,
+    stable_id,
+    tlp_word,
+)
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -120,11 +130,8 @@ def source_of(path: str | os.PathLike[str]) -> Source:
 
 def _check_marks(declared: dict[str, object], manifest: Path) -> None:
     """Raise at once for a mark that no export could write at the end."""
-    from ctimine.fetch.sources import TLP
-
-    word = str(declared.get("tlp", "CLEAR")).upper().removeprefix("TLP:")
-    if word not in {*TLP, "WHITE"}:
-        raise InputError(f"tlp is one of {', '.join(sorted(TLP))}", subject=str(manifest))
+    if not tlp_word(str(declared.get("tlp", "CLEAR"))):
+        raise InputError(f"tlp is one of {', '.join(TLP)}", subject=str(manifest))
     if str(declared.get("reliability", "F")) not in set("ABCDEF"):
         raise InputError("reliability is a letter from A to F", subject=str(manifest))
 
