@@ -638,6 +638,7 @@ def stances(source: str) -> dict[str, str]:
         f"This activity is likely linked to {APT29}.",
         f"We assess with low confidence that {APT29} was behind these intrusions.",
         f"The campaign may have been conducted by {APT29}.",
+        f"This activity has much of earlier mails that are suspected to be {APT29}.",
         f"We believe that this operation is the work of {APT29}.",
         f"{APT29} is old. We do not have enough information to say that it is one group.",
         f"{APT29} is old, but attribution remains inconclusive.",

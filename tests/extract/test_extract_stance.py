@@ -160,6 +160,7 @@ SENTENCES = [
     ("Reporting often points to {}.", "reported"),
     ("The shortcut points to {}.", "reported"),
     ("Detection: use of {}.", "recommended"),
+    ("Old gateways should be removed, as they fall to {}.", "recommended"),
     ("It’s possible that the crew used {}.", "assessed"),
     ("It now appears that the crew used {}.", "assessed"),
     ("Sand is a scripting language of old for {}.", "reference"),

@@ -95,7 +95,9 @@ _WHOSE: Final = re.compile(
     rf"(?:to|with) [^.;,]{{0,60}}$"
     rf"|{_THIS}[^.;]{{0,60}}?\b(?:work|product|doing|operation|campaign) of [^.;,]{{0,40}}$"
     rf"|{_THIS}[^.;]{{0,60}}?\b(?:conducted|carried out|operated|launched|perpetrated|orchestrated|"
-    rf"performed|run|executed) by [^.;,]{{0,40}}$",
+    rf"performed|run|executed) by [^.;,]{{0,40}}$"
+    rf"|{_THIS}[^.;]{{0,90}}?\b(?:suspected|believed|thought|assessed|judged|presumed) to be "
+    rf"[^.;,]{{0,30}}$",
     re.IGNORECASE,
 )
 """What stands before an actor to whom a sentence gives what its report tells."""
@@ -146,7 +148,8 @@ _MAY_RESERVE: Final = caseless(
     r"\b(?:attribut|ascrib|confidence|behind\b|responsible for|(?:work|product|doing) of\b|"
     r"(?:link|tied|connected|associated)\w* (?:\w+ ){0,3}?(?:to|with)\b|"
     r"(?:conducted|carried out|operated|launched|perpetrated|orchestrated|performed|run|"
-    r"executed) by\b|(?:information|evidence|data|visibility) to\b)",
+    r"executed) by\b|(?:suspected|believed|thought|assessed|judged|presumed) to be\b|"
+    r"(?:information|evidence|data|visibility) to\b)",
 )
 _NO_STATEMENT: Final = frozenset({"code", "reference", "table_cell"})
 
