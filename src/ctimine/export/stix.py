@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 Flavour = Literal["plain", "misp"]
 
-# Relation of a claim, then STIX types of subject and object → STIX relationship type. What stands
-# not here has no relationship in the specification and is not exported.
+# (relation of a claim, STIX type of its subject) → STIX type of its object → STIX relationship.
+# What does not stand here has no relationship in the specification and is not exported.
 _USES = {"attack-pattern", "malware", "tool"}
 _EDGES: dict[tuple[str, str], dict[str, str]] = {
     ("uses", "intrusion-set"): dict.fromkeys(_USES, "uses"),
@@ -204,9 +204,7 @@ class _Writer:
         for subject, target, data in self.graph.edges(data=True):
             if data["edge"] != "cited":
                 continue
-            kind = _EDGES.get((data["relation"], type_of(self.graph, subject)), {}).get(
-                type_of(self.graph, target)
-            )
+            kind = self._kind(subject, str(data["relation"]), target)
             if kind is None:
                 continue
             for citation in citations_of(data):
