@@ -4,13 +4,14 @@
     python scripts/train_services.py DATA --folds 5
 
 DATA is the folder of the annotated sets (``procedures.jsonl.gz``, ``annoctr_train.jsonl``,
-``tram_docs.jsonl``). Trained from: the sentences of ``corpora/services`` that were opened
-(``development`` and those named ``unopened``) or written for training (``training``), ATT&CK's
-procedure examples that name a service, and verdicts of ours on sentences of AnnoCTR's training
-split and TRAM (``prose.jsonl``: offsets and a technique, no text). ``--leave-out`` names writers
-that are not trained on; with it, the sentences of these are scored, out of sample, and the model
-goes nowhere unless ``--out`` is given. ``--folds`` judges each of ATT&CK's own rows of T1102 and
-its sub-techniques by a model that did not see it. Same input, same bytes.
+``annoctr_ext.jsonl``, ``tram_docs.jsonl``). Trained from: the sentences of ``corpora/services``
+that were opened (``development`` and those named ``unopened``) or written for training
+(``training``), ATT&CK's procedure examples that name a service, and verdicts of ours on sentences
+of AnnoCTR's training split and extra reports and of TRAM (``prose.jsonl``: offsets and a technique,
+no text). ``--leave-out`` names writers that are not trained on; with it, the sentences of these are
+scored, out of sample, and the model goes nowhere unless ``--out`` is given. ``--folds`` judges each
+of ATT&CK's own rows of T1102 and its sub-techniques by a model that did not see it. Same input,
+same bytes.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _ours() -> Iterator[Example]:
 
 def _foreign(data: Path) -> Iterator[Example]:
     texts = {}
-    for name in ("annoctr_train", "tram_docs"):
+    for name in ("annoctr_train", "annoctr_ext", "tram_docs"):
         for line in (data / f"{name}.jsonl").read_text("utf-8").split("\n")[:-1]:
             row = json.loads(line)
             texts[name, row["id"]] = row["text"]

@@ -254,14 +254,14 @@ FLOORS = {
     # measured once when they were pinned; they can only rise. The model is trained on all of them:
     # what it finds of sentences that it has not seen stands in docs/extraction.md.
     "development.jsonl": ("fc1d3b4d2f2f862c", {"precision": 0.99, "recall": 0.99}),
-    "unopened.jsonl": ("dd64281103088c58", {"precision": 0.99, "recall": 0.98}),
+    "unopened.jsonl": ("dd64281103088c58", {"precision": 0.99, "recall": 0.99}),
     "unopened_2.jsonl": (
         "ffcace5ef2d6a82a",
-        {"precision": 0.99, "recall": 0.95, "role precision": 0.98, "role recall": 0.95},
+        {"precision": 0.99, "recall": 0.96, "role precision": 0.98, "role recall": 0.95},
     ),
     "unopened_3.jsonl": (
         "e5e81ea30bcfe646",
-        {"precision": 0.99, "recall": 0.96, "role precision": 0.98, "role recall": 0.95},
+        {"precision": 0.99, "recall": 0.97, "role precision": 0.98, "role recall": 0.96},
     ),
 }
 
@@ -311,3 +311,28 @@ def test_the_next_sentence_settles_the_role_of_a_service_and_the_quote_stays_one
 )
 def test_a_link_in_a_mail_is_phishing_and_a_page_for_passwords_is_no_relay(sentence, technique):
     assert role_of(sentence) == technique
+
+
+@pytest.mark.parametrize(
+    ("sentence", "technique"),
+    [
+        ("A trojanised installer of Evernote came from a site that the crew owns.", ""),
+        (
+            "A Netlify function forwards the beacon's requests, so that the C2 address stays hidden.",
+            "T1102",
+        ),
+        ("The implant's requests to Todoist could not be explained.", "T1102"),
+        (
+            "Push messages of OneSignal give the trojan its orders, and the answers are posted to "
+            "an IP.",
+            "T1102.003",
+        ),
+    ],
+)
+def test_relays_and_what_is_unclear_or_answered_elsewhere_are_told_apart(sentence, technique):
+    assert role_of(sentence) == technique
+
+
+def test_a_newspaper_of_a_services_name_is_no_service_that_is_abused():
+    assert role_of("The Telegraph wrote about malware and its C2 servers.") == ""
+    assert [k for _, _, k in services_in("It reads a Telegraph page.")] == ["telegraph"]
