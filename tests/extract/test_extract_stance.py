@@ -161,6 +161,12 @@ SENTENCES = [
     ("The shortcut points to {}.", "reported"),
     ("Detection: use of {}.", "recommended"),
     ("Old gateways should be removed, as they fall to {}.", "recommended"),
+    # what is said of who they are is not said of what they did
+    ("The suspected Russian group used {}.", "reported"),
+    ("Kimsuky, likely a state-sponsored group, used {}.", "reported"),
+    ("The suspected use of {} was told.", "assessed"),
+    ("While it appeared to be old work, the group used {}.", "reported"),
+    ("Apparently, the group used {}.", "assessed"),
     ("It’s possible that the crew used {}.", "assessed"),
     ("It now appears that the crew used {}.", "assessed"),
     ("Sand is a scripting language of old for {}.", "reference"),
