@@ -1109,3 +1109,39 @@ def test_what_goes_on_about_another_actor_is_not_the_reports_actors(before, made
 def test_a_title_about_who_imitates_or_serves_an_actor_is_not_about_it(title, made):
     source = f"# A fire\n\n{APT29} is old.\n\nThe loader read a page ({T})."
     assert [claim.rule for claim in claims_of(source, title=title)] == (["main"] if made else [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The Velvet Anvil group, also known as Käse Bär, used {T}.",
+        "The Velvet Anvil Group used {T}.",
+        "Meanwhile, the “Velvet Anvil” ransomware gang used {T}.",
+        "The group Velvet Anvil used {T}.",
+        "Velvet Anvil operators used {T}.",
+        "{T} was used by the Velvet Anvil crew.",
+        "{T} was used by another group.",
+        "{T} has been used by several threat actors.",
+        "A lesser-known group used {T}.",
+    ],
+)
+def test_a_group_that_has_a_name_of_its_own_is_no_other_actor(words):
+    source = f"# {APT29}\n\n{APT29} is old. {APT29} was seen in May.\n\n{words}"
+    assert uses(source.replace("{T}", T), title="APT29") == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The Russian group used {T}.",
+        "The Iran-linked actors used {T}.",
+        "The North Korean hackers used {T}.",
+        "The APT group, also known as Käse Bär, used {T}.",
+        "{T} was used by the group.",
+        "After May, the group used {T}.",
+        "The Provider operator used {T}, as every provider does.",
+    ],
+)
+def test_a_word_of_origin_or_rank_is_no_name(words):
+    source = f"# {APT29}\n\n{APT29} is old. {APT29} was seen in May.\n\n{words}"
+    assert uses(source.replace("{T}", T), title="APT29") == {"G0016 T1102.001 reported"}

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from ctimine.attack import fold
 from ctimine.extract.caseless import caseless, folded
+from ctimine.extract.data import read_data
 from ctimine.extract.rules import rule_data
 
 ACTOR: Final = "\ue001"
@@ -93,7 +95,8 @@ _GENERIC: Final = caseless(
     r"\b(?:(?:one|other|another|several|many|multiple|various|some|most|unknown|unidentified|"
     r"different|"
     r"numerous|both|two|three|additional|a (?:second|third|different|separate|new|range of|"
-    r"number of|variety of)|an? (?:unknown|unidentified|unattributed)) (?:\w+[- ]){0,3}?"
+    r"number of|variety of)|an? (?:unknown|unidentified|unattributed|unrelated|"
+    r"rival|lesser[- ]known)) (?:\w+[- ]){0,3}?"
     r"(?:groups?|actors?|clusters?|attackers?|adversar(?:y|ies)|gangs?|operators|campaigns?|"
     r"hackers)|"
     rf"(?<!the )(?<!these )(?<!those )(?<![\w{ACTOR}{SOFTWARE})’'-] )(?:adversaries|attackers|"
@@ -103,6 +106,36 @@ _GENERIC: Final = caseless(
     r"actor|hacker)|(?:defenders|organi[sz]ations|victims should|you|"
     r"we(?! (?:are |have |now |also )*(?:call|nam|dub|track|refer)\w*)))\b(?= [a-z])"
 )
+_OTHERS: Final = caseless(
+    r"\b(?:(?:one|other|another|several|many|multiple|various|some|most|unknown|unidentified|"
+    r"different|numerous|a (?:second|third|different|separate|range of|number of|variety of)|"
+    r"an? (?:unrelated|unknown|unidentified|rival)) (?:[\w-]+ ){0,2}?(?:groups?|actors?|clusters?|"
+    r"attackers?|adversar(?:y|ies)|gangs?|operators|crews?|hackers))\b"
+)
+"""Others by whom something is done."""
+_CREW: Final = re.compile(
+    r"\b(?:[Gg]roups?|[Aa]ctors?|[Aa]ttackers?|[Aa]dversary|[Oo]perators?|[Gg]ang|[Hh]ackers?|"
+    r"[Cc]luster|[Cc]ollective|[Cc]rew|[Cc]artel|[Ss]yndicate|[Tt]eam|[Aa]pt|APT)\b"
+)
+_NAME_BEFORE: Final = re.compile(
+    r"(?:^|(?P<inside>[^\s“‘(][\s“‘(]+))(?P<name>(?:[^\W\d_a-z][\w’'-]*[ ”’]+){1,4})"
+    r"(?:(?:threat|hacking|hacker|ransomware|extortion|(?:cyber ?)?espionage|cyber|cyber ?crime|"
+    r"crime|criminal|intrusion|activity|apt|hacktivist|malware|state-sponsored|raas) ){0,2}$"
+)
+"""A name that ends in a word for its bearer: "Alpha Beta ransomware gang"."""
+_NAME_AFTER: Final = re.compile(
+    r"^(?: (?:known|tracked|referred to) as| called| dubbed| (?:nick)?named)? "
+    r"[“‘]?(?P<name>(?:[^\W\d_a-z][\w’'-]*[ ,”’]+){1,4})"
+)
+"""A name behind a word for its bearer: "the gang known as Alpha Beta"."""
+_LONGEST_NAME: Final = 90  # characters
+_NO_NAME: Final = frozenset(
+    fold(word)
+    for kind in ("places", "words")
+    for names in read_data("bystanders.toml")[kind].split(",")
+    for word in names.split()
+) | frozenset(_WORDS["no_name"].split())
+"""Capitalised words that give no group a name of its own, folded."""
 _CLAUSE: Final = re.compile(
     r";|\bwhereas\b|\bwhile\b|\bbut\b|\bhowever\b|\balthough\b|—|\s–\s|: (?=[A-Za-z])",
     re.IGNORECASE,
@@ -165,6 +198,7 @@ class Sentence:
         self, text: str, start: int, end: int, things: Iterable[Thing], targets: Iterable[Thing]
     ) -> None:
         self.start, self.end = start, end
+        self._report = text
         self.text = text[start:end]
         self.things = sorted(
             (t for t in things if start <= t.start and t.end <= end), key=lambda t: t.start
@@ -223,8 +257,11 @@ class Sentence:
             if role:
                 unsure = role == "linked" and not self._attributed(place)
                 found.append(Agent(role, place, thing, unsure=unsure))
+        crews = dict(self._crews())
         for match in _DEFINITE.finditer(self.small):
             words = self.shape[slice(*match.span("np"))].casefold()
+            if match.end("np") in crews:
+                continue
             after = self.shape[match.end() :]
             if match.group("poss") or words in {"its", "their"}:
                 continue
@@ -237,7 +274,47 @@ class Sentence:
             for match in _GENERIC.finditer(self.small)
             if self.acts(self.shape[match.end() :])
         ]
+        found += [
+            Agent("by", match.start(), None, match.group(), generic=True)
+            for match in _OTHERS.finditer(self.small)
+            if _DONE_BY.search(self.small, 0, match.start())
+        ]
+        found += crews.values()
         return sorted(found, key=lambda agent: agent.at)
+
+    def _crews(self) -> Iterator[tuple[int, Agent]]:
+        """Groups that have a name which no list knows, each by where its noun ends.
+
+        "The Alpha Beta group" and "a gang called Alpha Beta" are none of the actors before.
+        """
+        for match in _CREW.finditer(self.shape):
+            at, end = match.span()
+            before = _NAME_BEFORE.search(self.shape, max(0, at - _LONGEST_NAME), at)
+            if before is not None and self._is_name(before["name"], first=not before["inside"]):
+                at = before.start("name")
+            else:
+                behind = _NAME_AFTER.match(self.shape[end:])
+                if behind is None or not self._is_name(behind["name"]):
+                    continue
+                end += behind.end("name") - 1
+            doing = self.acts(self.shape[end:])
+            if doing or _DONE_BY.search(self.small, 0, at):
+                role = "generic" if doing else "by"
+                yield match.end(), Agent(role, at, None, match.group(), generic=True)
+
+    def _is_name(self, words: str, *, first: bool = False) -> bool:
+        """Whether words with capitals name a group; the ``first`` of a sentence always has one.
+
+        What the report writes small, too, is a role ("the Provider"), no name.
+        """
+        return any(
+            word[0].isupper()
+            and fold(word) not in _NO_NAME
+            and not re.search(r"-[a-z]", word)  # "Iran-linked"
+            and not re.search(rf"\b{re.escape(word.lower())}\b", self._report)
+            for word in (word.strip(",”’'") for word in words.split()[first:])
+            if word
+        )
 
     def _role(self, place: int, thing: Thing) -> str:
         before, after = self.shape[:place], self.shape[place + 1 :]
