@@ -31,12 +31,15 @@ from ctimine.extract.finding import find_mentions
 from ctimine.extract.services import find_services
 
 FOLDER = Path(os.environ["CTIMINE_DATA"]) / "data" / "eval"
+VERDICTS = Path(__file__).parents[1] / "corpora" / "behaviours" / "read.jsonl"
 
 
 def out_of_fold(kind: str, folds: int, seed: int):
     """(row, mentions at a low threshold, thresholds of the model that made them) for each row."""
     catalogue = load_attack()
-    material = read_material(FOLDER, ("attack", "tram"), catalogue)
+    # What was read in TRAM's reports would tell of those that are held out there.
+    verdicts = VERDICTS if kind == "prose" else None
+    material = read_material(FOLDER, ("attack", "tram", "annoctr"), catalogue, verdicts)
     files = (
         ("annoctr_train.jsonl", "annoctr_dev.jsonl") if kind == "prose" else ("tram_docs.jsonl",)
     )

@@ -10,8 +10,15 @@ import pytest
 
 from ctimine.attack import load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate.training import fit_examples, folds_of, train_behaviours
-from ctimine.extract.behaviours import Grams, find_behaviours, save_model, words_of
+from ctimine.evaluate.training import fit_examples, folds_of, text_digest, train_behaviours
+from ctimine.extract.behaviours import (
+    SURE,
+    Grams,
+    find_behaviours,
+    read_model,
+    save_model,
+    words_of,
+)
 from ctimine.model import Report
 
 LOUD = {
@@ -64,6 +71,20 @@ def folder(tmp_path_factory):
     write("tram_spans.jsonl", [single(n, "doc_id") for n in range(40)])
     write("tram_docs.jsonl", [document(f"t{n}") for n in range(8)])
     write("annoctr_train.jsonl", [document(f"c{n}") for n in range(12)])
+    extra = [document(f"e{n}") for n in range(12)]
+    write("annoctr_ext.jsonl", [{**row, "techniques_mentions": []} for row in extra])
+    verdicts = [
+        {
+            "set": "annoctr",
+            "file": "annoctr_ext.jsonl",
+            "document": row["id"],
+            "sha256": text_digest(row["text"]),
+            "judged": len(row["text"]),
+            "techniques": [[m["start"], m["end"], m["id"]] for m in row["techniques_mentions"]],
+        }
+        for row in extra
+    ]
+    made.with_name("read.jsonl").write_text("".join(json.dumps(v) + "\n" for v in verdicts))
     bundle = made.parent / "attack" / "enterprise-attack-18.1.json.gz"
     bundle.parent.mkdir()
     said = " ".join(sentence(draw.choice(QUIET)) for _ in range(120))
@@ -89,6 +110,49 @@ def test_a_trained_model_finds_what_it_was_shown(model):
     best = max(found, key=lambda mention: mention.score)
     assert (best.quote, best.concept) == ("The implant took screenshots of the desktop.", "T1113")
     assert {mention.start for mention in found} == {0}
+
+
+@pytest.fixture(scope="module")
+def verdicts(folder):
+    return folder.with_name("read.jsonl")
+
+
+@pytest.fixture(scope="module")
+def read(folder, verdicts):
+    return train_behaviours(folder, verdicts=verdicts)
+
+
+SHOT = "The implant took screenshots of the desktop for bravo. "
+
+
+def test_what_was_read_teaches_a_reader_who_says_of_what_it_is_sure(read, tmp_path):
+    text = SHOT * 3 + "The vendor published a press note about alpha."
+    found = find_behaviours(Report("r", "s", "i", text), model=read)
+    assert {m.rule for m in found if m.concept == "T1113"} == {SURE}
+    assert {m.start for m in found} == {0, len(SHOT), 2 * len(SHOT)}
+    save_model(read, tmp_path / "read.npz")
+    again = read_model(tmp_path / "read.npz")
+    kept = find_behaviours(Report("r", "s", "i", text), model=again)
+    assert [(m.start, m.concept, m.rule) for m in kept] == [
+        (m.start, m.concept, m.rule) for m in found
+    ]
+
+
+def test_without_what_was_read_nobody_is_sure(model):
+    found = find_behaviours(Report("r", "s", "i", SHOT * 3), model=model)
+    assert found
+    assert SURE not in {m.rule for m in found}
+
+
+def test_verdicts_on_another_text_are_none(folder, verdicts, tmp_path):
+    row = json.loads(verdicts.read_text().splitlines()[0])
+    other = tmp_path / "read.jsonl"
+    other.write_text(json.dumps({**row, "sha256": "0" * 16}))
+    with pytest.raises(EvaluationError, match=f"{row['document']}.*not the text"):
+        train_behaviours(folder, verdicts=other)
+    other.write_text("[]\n")
+    with pytest.raises(EvaluationError, match="no verdicts there"):
+        train_behaviours(folder, verdicts=other)
 
 
 def test_every_kept_gram_stands_in_three_documents(folder, model):

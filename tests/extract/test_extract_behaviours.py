@@ -16,6 +16,7 @@ from ctimine.errors import ExtractError
 from ctimine.extract.behaviours import (
     GramIndex,
     Grams,
+    Scored,
     find_behaviours,
     load_model,
     read_model,
@@ -161,6 +162,23 @@ def test_the_licence_stands_beside_the_model():
     assert "CC-BY-SA-4.0" in text
     assert "AnnoCTR" in text
     assert "The MITRE Corporation" in text
+
+
+def scored(*reads):
+    label = np.array([label for label, _ in reads])
+    read = np.array([read for _, read in reads], np.float32)
+    return Scored(np.arange(len(reads)), label, read, read)
+
+
+def test_a_reader_is_sure_of_what_several_sentences_tell():
+    found = scored((0, 0.7), (1, 0.7), (0, 0.7), (1, 0.3), (0, 0.4)).sure(0.5, 0.9)
+    assert found.tolist() == [True, False, True, False, False]
+
+
+def test_many_hints_make_no_reader_sure():
+    assert not scored(*[(3, 0.5)] * 40).sure(0.5, 0.9).any()
+    assert scored((3, 0.9), *[(3, 0.1)] * 5).sure(0.5, 0.9).tolist() == [True, *[False] * 5]
+    assert not Scored(np.arange(1), np.zeros(1, int), np.ones(1), np.zeros(0)).sure(0, 0).any()
 
 
 def test_a_broken_model_file_is_named(tmp_path):

@@ -489,6 +489,18 @@ def test_a_described_use_needs_more_certainty_where_only_the_title_says_who(
     assert find_claims(report, mentions, load_attack()) == ()
 
 
+@pytest.mark.parametrize(("rule", "made"), [("behaviour-sure", 1), ("behaviour", 0)])
+def test_a_description_claims_for_the_reports_actor_where_the_reader_is_sure(rule, made):
+    text = "APT29 in May.\n\nThe memory of a process was dumped."
+    report = Report("r", "s", "i", text, title="APT29 in May")
+    actor = Mention("r", 0, 5, "APT29", "actor", "G0016", "name", rule="lexicon")
+    dumped = Mention(
+        *("r", 15, len(text), text[15:], "technique", "T1003", "behaviour"), rule=rule, score=0.4
+    )
+    claims = find_claims(report, set_stance(report, [actor, dumped]), load_attack())
+    assert [(c.object, c.rule) for c in claims] == [("T1003", "main")] * made
+
+
 def test_no_service_is_the_way_of_what_happens_on_the_machine():
     text = "APT29 read a Pastebin note and decoded its file (T1140)."
     (claim,) = [
@@ -1058,9 +1070,12 @@ def test_what_is_older_than_the_reports_actor_is_not_its_deed(cells, made):
     text = f"# {APT29}\n\n{APT29} emerged in December 2023.\n\n"
     row = f"| Technique | When |\n| {T} | {cells} |"
     found = claims_of(text + row, title="APT29")
-    assert [claim.rule for claim in found] == (["row-main"] if made else [])
+    stance = "reported" if made else "assessed"  # an author who maps it all the same means it
+    assert [(claim.rule, claim.stance) for claim in found] == [("row-main", stance)]
     again = claims_of(text.replace("emerged", "re-emerged") + row, title="APT29")
-    assert [claim.rule for claim in again] == ["row-main"]
+    assert [(claim.rule, claim.stance) for claim in again] == [("row-main", "reported")]
+    prose = claims_of(f"{text}In {cells}, a page held the address ({T}).", title="APT29")
+    assert [claim.rule for claim in prose] == (["main"] if made else [])
 
 
 @pytest.mark.parametrize(
@@ -1145,3 +1160,52 @@ def test_a_group_that_has_a_name_of_its_own_is_no_other_actor(words):
 def test_a_word_of_origin_or_rank_is_no_name(words):
     source = f"# {APT29}\n\n{APT29} is old. {APT29} was seen in May.\n\n{words}"
     assert uses(source.replace("{T}", T), title="APT29") == {"G0016 T1102.001 reported"}
+
+
+@pytest.mark.parametrize(
+    ("title", "made"),
+    [
+        ("APT29/Cozywolf threat actor strikes ports", True),
+        ("APT29 / Cozywolf group in May", True),
+        ("In 2020 APT29/Cozywolf gang struck", True),
+        ("APT29/Cozywolf groups in May", False),
+        ("APT29 and Cozywolf in May", False),
+    ],
+)
+def test_a_title_may_give_one_group_two_names(title, made):
+    source = f"{APT29} is old.\n\n[[a:x|Cozywolf]] was seen in May.\n\nThe address came from a page ({T})."
+    assert (("G0016", "T1102.001") in by_rule(source, title=title)) == made
+
+
+def sure(text, quote, concept):
+    start = text.index(quote)
+    return Mention(
+        *("r", start, start + len(quote), quote, "technique", concept, "behaviour"),
+        rule="behaviour-sure",
+    )
+
+
+def claimed(text, *mentions):
+    actor = Mention("r", 0, 5, "APT29", "actor", "G0016", "name", rule="lexicon")
+    report = Report("r", "s", "i", text, title="APT29 in May")
+    return {
+        c.object for c in find_claims(report, set_stance(report, [actor, *mentions]), load_attack())
+    }
+
+
+def test_a_description_without_its_sub_technique_adds_nothing_where_another_tells_it():
+    text = (
+        "APT29 in May.\n\nStaff got mails with lures.\n\nEach mail carried a Word document in May."
+    )
+    vague = sure(text, "Staff got mails with lures.", "T1566")
+    exact = sure(text, "Each mail carried a Word document in May.", "T1566.001")
+    assert claimed(text, vague) == {"T1566"}
+    assert claimed(text, vague, exact) == {"T1566.001"}
+
+
+@pytest.mark.parametrize(
+    ("words", "made"), [("Mail lures.", False), ("They sent mail lures.", True)]
+)
+def test_a_word_or_two_describe_no_deed_of_a_reports_actor(words, made):
+    text = f"APT29 in May.\n\n{words}"
+    assert bool(claimed(text, sure(text, words, "T1566"))) == made

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ctimine import extract
 from ctimine.attack import load_attack
-from ctimine.extract.told import ALONE, RULE, agreed, find_described, find_told, told_rules
+from ctimine.extract.behaviours import SURE
+from ctimine.extract.told import (
+    ALONE,
+    RULE,
+    SCORES,
+    agreed,
+    find_described,
+    find_told,
+    told_rules,
+)
 from ctimine.model import Block, Mention, Report
 
 RULES = told_rules()
@@ -106,6 +117,13 @@ def test_plain_words_agree_with_a_description_of_their_sentence_and_technique():
     assert [m.rule for m in agreed([plain], [*others, described("T1566")])] == [RULE]
 
 
+def test_plain_words_count_more_where_the_reader_is_sure():
+    plain = Mention("r", 5, 9, "", "technique", "T1566.001", "behaviour", rule=ALONE, score=0.6)
+    sure = dataclasses.replace(described("T1566"), rule=SURE)
+    assert [(m.rule, m.score) for m in agreed([plain], [sure])] == [(RULE, SCORES[SURE])]
+    assert [m.score for m in agreed([plain], [described("T1566")])] == [SCORES[RULE]]
+
+
 def test_a_technique_stands_once_a_sentence_at_any_threshold():
     text = "The crew sent spearphishing e-mails with a malicious Excel attachment to a port."
     report = Report("r", "s", "i", text, language="en")
@@ -126,17 +144,17 @@ def test_a_technique_told_in_plain_words_makes_a_claim():
 
 
 MAIL = "Staff of a port got e-mails with a malicious Excel attachment."
+DESK = "The work was done with AnyDesk."
 
 
-def test_where_only_the_title_says_who_plain_words_make_no_claim_unless_they_are_sifted():
-    text = f"APT29 is old.\n\n{MAIL}"
-    assert found(text) == ()
-    (claim,) = found(text, behaviours="recall")
+def test_where_only_the_title_says_who_plain_words_make_a_claim_if_the_reader_is_sure():
+    assert found(f"APT29 is old.\n\n{DESK}") == ()
+    (claim,) = found(f"APT29 is old.\n\n{MAIL}")
     assert (claim.subject, claim.object, claim.rule) == ("G0016", "T1566.001", "main")
 
 
 def test_a_heading_says_who_where_the_model_agrees_and_not_for_words_alone():
-    text = f"# Reports\n\n## APT29\n\n{MAIL} The work was done with AnyDesk."
+    text = f"# Reports\n\n## APT29\n\n{MAIL} {DESK}"
     assert [(c.object, c.rule) for c in found(text)] == [("T1566.001", "section")]
 
 

@@ -23,6 +23,10 @@ def train_behaviours_command(
     *,
     out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("behaviours.npz"),
     seed: Annotated[int, typer.Option(help="Of every draw and split.")] = 0,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(help="What was read in the sets' reports: corpora/behaviours/read.jsonl."),
+    ] = None,
     without: Annotated[
         str,
         typer.Option(help="Sets to leave out, with commas: annoctr, tram."),
@@ -39,7 +43,11 @@ def train_behaviours_command(
 
     left_out = [name.strip() for name in without.split(",") if name.strip()]
     model = train_behaviours(
-        folder, without=left_out, seed=seed, say=lambda words: typer.echo(words, err=True)
+        folder,
+        without=left_out,
+        verdicts=verdicts,
+        seed=seed,
+        say=lambda words: typer.echo(words, err=True),
     )
     try:
         save_model(model, out)

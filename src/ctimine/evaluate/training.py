@@ -1,7 +1,8 @@
 """Training of the behaviour model: from annotated texts to the file in the package.
 
-Only sets whose licence lets a model be passed on are read: ATT&CK procedure examples, TRAM and the
-training split of AnnoCTR. Everything is seeded and every split is by document.
+Only sets whose licence lets a model be passed on are read: ATT&CK procedure examples, TRAM, the
+training split of AnnoCTR, and its extra reports by our own verdicts on their sentences. Everything
+is seeded and every split is by document.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ctimine.attack import Catalogue, load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate.rows import Row, digest, read_rows
+from ctimine.evaluate.rows import Gold, Row, digest, read_rows
 from ctimine.extract.behaviours import (
     FLOOR,
     PIECE_WEIGHT,
@@ -54,6 +55,8 @@ ATTACK_BUNDLE: Final = "../attack/enterprise-attack-18.1.json.gz"
 SEEN_IN: Final = 3
 """Documents that an n-gram must occur in: one that a single text holds could give it away."""
 _KEPT: Final = 8000
+_KEPT_OF_MANY: Final = 6500
+"""Weights of a label in the two blocks that have one for nearly every technique."""
 _QUIET: Final = 8000
 _MOST_ROWS: Final = 9000
 """Sentences of the primary reports that are learnt from: the square of it must fit into memory."""
@@ -65,6 +68,7 @@ _UNITS: Final = 32
 _PASSES: Final = 8
 _GATE_SPREAD: Final = 3.0
 """The gate's targets: its score is read as a logit."""
+_READ_FOLDS: Final = 3
 _GATE_LOSS: Final = 0.06
 """Share of the sentences with a technique that the gate may pass over, for speed."""
 
@@ -84,25 +88,30 @@ class Material:
 
     ``prose`` are reports in which a sentence without a technique has none: they teach the gate, the
     first block and the ranker. ``closed`` are reports annotated with a short list of techniques.
-    ``examples`` are single sentences, each with the document it comes from.
+    ``examples`` are single sentences, each with the document it comes from. ``read`` are reports
+    that were read for this project, which may be those of ``closed``: they teach the reader.
     """
 
     prose: tuple[Text, ...]
     closed: tuple[Text, ...]
     examples: tuple[tuple[str, frozenset[str], str], ...]
+    read: tuple[Text, ...] = ()
 
 
 def train_behaviours(
     folder: Path,
     *,
     without: Collection[str] = (),
+    verdicts: Path | None = None,
     catalogue: Catalogue | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> Model:
     """The behaviour model trained from the sets in a folder; equal input gives equal bytes.
 
-    ``without`` names sets to leave out (``annoctr``, ``tram``). Without both, the model learns what
+    ``verdicts`` is the file of what was read in the sets' reports (``corpora/behaviours``); without
+    it, the model has no reader. ``without`` names sets to leave out (``annoctr``, ``tram``), their
+    verdicts with them. Without both, the model learns what
     is no behaviour from ATT&CK's own descriptions, which serves reports less well.
     Needs the extra ``train`` (scikit-learn); without it, or without the files, an
     :class:`ctimine.errors.EvaluationError` says so.
@@ -118,18 +127,19 @@ def train_behaviours(
     if absent:
         raise EvaluationError(f"not at hand: {', '.join(absent)}", subject=str(folder))
     catalogue = catalogue or load_attack()
-    material = read_material(folder, used, catalogue)
+    material = read_material(folder, used, catalogue, verdicts)
     if not material.prose and not material.closed:
         paths.append(folder / ATTACK_BUNDLE)
         prose, examples = made_reports(material.examples, paths[-1], seed)
         material = Material(prose, (), examples)
     about = {
         "sets": sorted(used),
-        "digest": digest(paths),
+        "digest": digest([*paths, *([verdicts] if verdicts else [])]),
         "seed": seed,
         "prose": len(material.prose),
         "closed": len(material.closed),
         "examples": len(material.examples),
+        "read": len(material.read),
     }
     # One thread: sums in another order would end in other bytes.
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -146,7 +156,9 @@ def _has_scikit_learn() -> bool:
     return True
 
 
-def read_material(folder: Path, sets: Collection[str], catalogue: Catalogue) -> Material:
+def read_material(
+    folder: Path, sets: Collection[str], catalogue: Catalogue, verdicts: Path | None = None
+) -> Material:
     """The material of the named sets, technique ids followed to what is meant today."""
     examples = _read_examples(folder / SETS["attack"][0], catalogue)
     closed: tuple[Text, ...] = ()
@@ -160,7 +172,45 @@ def read_material(folder: Path, sets: Collection[str], catalogue: Catalogue) -> 
         ]
     if "annoctr" in sets:
         prose = texts_of(read_rows(folder / SETS["annoctr"][0]), catalogue)
-    return Material(prose, closed, tuple(examples))
+    read = read_verdicts(verdicts, folder, sets, catalogue) if verdicts else ()
+    return Material(prose, closed, tuple(examples), read)
+
+
+def read_verdicts(
+    path: Path, folder: Path, sets: Collection[str], catalogue: Catalogue
+) -> tuple[Text, ...]:
+    """The reports of which a file holds verdicts, with the techniques that were read in them.
+
+    A row names the set and its file, the report, the SHA-256 of its text, up to which offset it was
+    read, and ``[start, end, technique]`` of each sentence that tells of one. Raises
+    :class:`ctimine.errors.EvaluationError` for a report that is missing or another.
+    """
+    found: list[Text] = []
+    try:
+        verdicts = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        files = sorted({(row["set"], row["file"]) for row in verdicts if row["set"] in sets})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"no verdicts there: {error!r}", subject=str(path)) from None
+    for name, file in files:
+        rows = {row.document: row for row in read_rows(folder / file)}
+        for verdict in verdicts:
+            if (verdict["set"], verdict["file"]) != (name, file):
+                continue
+            row = rows.get(verdict["document"])
+            if row is None or text_digest(row.text) != verdict["sha256"]:
+                raise EvaluationError("not the text that was read", subject=verdict["document"])
+            read = dataclasses.replace(
+                row,
+                sentences=tuple(span for span in row.sentences if span[1] <= verdict["judged"]),
+                techniques=tuple(Gold(mark[2], mark[0], mark[1]) for mark in verdict["techniques"]),
+            )
+            found += texts_of([read], catalogue)
+    return tuple(found)
+
+
+def text_digest(text: str) -> str:
+    """What tells a text that was read from another of the same name."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def texts_of(rows: Iterable[Row], catalogue: Catalogue) -> tuple[Text, ...]:
@@ -208,7 +258,7 @@ def fit(
     documents = {text.document for text in primary}
     # Examples cut from the very reports that the ranker learns from would look too sure to it.
     examples = tuple(item for item in material.examples if item[2] not in documents)
-    space = _Space(primary, secondary, examples, catalogue)
+    space = _Space(primary, secondary, examples, material.read, catalogue)
     say(f"{len(space.hashes)} n-grams, {len(space.labels)} techniques")
 
     fixed = []
@@ -220,8 +270,11 @@ def fit(
             [_parents(ids) for _, ids, _ in examples],
             space,
             strength=0.5,
+            most=_KEPT_OF_MANY,
         )
     )
+    if material.read:
+        fixed.append(_read_block(space, material.read, seed))
     say("blocks of other material fitted")
 
     rows = [space.rows(text.lines) for text in primary]
@@ -238,43 +291,21 @@ def fit(
     for number, text in enumerate(primary):
         gate, own = outside[number]
         _, blocks, names = linear.score(rows[number])
-        shut = gate < gate_floor
-        for scores in (own, *blocks[1:]):
-            scores[shut] = FLOOR
-        names[shut] = 0.0
-        parts[number] = candidates(
-            text.lines, words_of(text.lines), gate, [own, *blocks[1:]], names
-        )
+        parts[number] = _candidates(text, gate, [own, *blocks[1:]], names, gate_floor)
     linear.gate_floor = gate_floor
     say("first stage scored out of document")
-    truth = {
-        number: np.array(
-            [space.labels[label] in marks[number][at] for at, label in zip(*part[:2], strict=True)],
-            dtype=bool,
-        )
-        for number, part in parts.items()
-    }
-    everything = list(range(len(primary)))
-    folds = folds_of([text.document for text in primary], 4, seed)
-    probability = {}
-    for fold in range(4):
-        others = [number for number in everything if folds[number] != fold]
-        ranker = _ranker(parts, truth, others, len(space.labels))
-        for number in everything:
-            if folds[number] == fold:
-                probability[number] = ranker.probability(parts[number][1], parts[number][2])
-    scored = np.concatenate([probability[n] for n in everything])
-    right = np.concatenate([truth[n] for n in everything])
-    calibration = _calibration(scored, right)
-    scored = calibrated(scored, calibration)
+    truth = {number: _truth(part, marks[number], space.labels) for number, part in parts.items()}
+    ranker, scored, right = _ranked(parts, truth, folds_of(_names(primary), 4, seed), space)
     gold = sum(len(ids) for text in marks for ids in text)
+    say("ranker fitted")
+    reader = _reader(material, space, first, fixed[:-1], gate_floor=gate_floor, seed=seed)
+    say("reader fitted")
     subs, sub_weights, sub_bias = _subs(material, space)
     model = Model(
         labels=space.labels,
         linear=linear,
-        ranker=dataclasses.replace(
-            _ranker(parts, truth, everything, len(space.labels)), calibration=calibration
-        ),
+        ranker=ranker,
+        reader=reader,
         subs=subs,
         sub_weights=sub_weights,
         sub_bias=sub_bias,
@@ -286,6 +317,91 @@ def fit(
     return model
 
 
+def _names(texts: Sequence[Text]) -> list[str]:
+    return [text.document for text in texts]
+
+
+def _candidates(
+    text: Text, gate: Numbers, blocks: Sequence[Numbers], names: Numbers, floor: float
+) -> tuple[Any, Any, Any]:
+    """The candidates of a report, sentences under the gate's floor shut as they are in use."""
+    shut = gate < floor
+    for scores in blocks:
+        scores[shut] = FLOOR
+    names[shut] = 0.0
+    return candidates(text.lines, words_of(text.lines), gate, blocks, names)
+
+
+def _truth(part: tuple[Any, Any, Any], marks: Sequence[set[str]], labels: Sequence[str]) -> Any:
+    """Which candidates of a report its annotation has."""
+    import numpy as np
+
+    return np.array(
+        [labels[label] in marks[at] for at, label in zip(*part[:2], strict=True)], dtype=bool
+    )
+
+
+def _ranked(
+    parts: dict[int, tuple[Any, Any, Any]],
+    truth: dict[int, Any],
+    folds: Sequence[int],
+    space: _Space,
+) -> tuple[Ranker, Any, Any]:
+    """A ranker of all reports, and its probabilities out of fold beside what is right."""
+    import numpy as np
+
+    labels = len(space.labels)
+    probability = {}
+    for fold in range(max(folds) + 1):
+        ranker = _ranker(parts, truth, [n for n in parts if folds[n] != fold], labels)
+        for number, part in parts.items():
+            if folds[number] == fold:
+                probability[number] = ranker.probability(part[1], part[2])
+    scored = np.concatenate([probability[n] for n in parts])
+    right = np.concatenate([truth[n] for n in parts])
+    calibration = _calibration(scored, right)
+    ranker = dataclasses.replace(
+        _ranker(parts, truth, list(parts), labels), calibration=calibration
+    )
+    return ranker, calibrated(scored, calibration), right
+
+
+def _reader(
+    material: Material,
+    space: _Space,
+    first: _First,
+    fixed: Sequence[tuple[sparse.csc_matrix, npt.NDArray[np.float32], npt.NDArray[np.int64]]],
+    *,
+    gate_floor: float,
+    seed: int,
+) -> Ranker | None:
+    """The ranker of what was read for this project; None without such reports.
+
+    It learns from reports that no other block has seen, and whose own verdicts the last block has
+    not seen either: that block is fitted anew without each third of them.
+    """
+    closed = set(_names(material.closed))
+    own = [text for text in material.read if text.document not in closed]
+    if len(own) < _READ_FOLDS:
+        return None
+    folds = folds_of(_names(own), _READ_FOLDS, seed)
+    parts: dict[int, tuple[Any, Any, Any]] = {}
+    truth: dict[int, Any] = {}
+    for fold in range(_READ_FOLDS):
+        held = [n for n in range(len(own)) if folds[n] == fold]
+        out = {own[n].document for n in held}
+        rest = [text for text in material.read if text.document not in out]
+        linear = first.linear([*fixed, _read_block(space, rest, seed)])
+        for number in held:
+            text = own[number]
+            gate, blocks, names = linear.score(space.rows(text.lines))
+            parts[number] = _candidates(text, gate, blocks, names, gate_floor)
+            marks = [_parents(ids) for ids in text.techniques]
+            truth[number] = _truth(parts[number], marks, space.labels)
+    parts = dict(sorted(parts.items()))
+    return _ranked(parts, truth, folds, space)[0]
+
+
 def fit_examples(
     examples: Sequence[tuple[str, frozenset[str], str]], catalogue: Catalogue
 ) -> Callable[[Sequence[str]], list[str]]:
@@ -294,7 +410,7 @@ def fit_examples(
     The block of examples of a model by itself: no gate, no context, the best score wins. Returned
     as a function from texts to technique ids.
     """
-    space = _Space((), (), examples, catalogue)
+    space = _Space((), (), examples, (), catalogue)
     rows = space.rows([text for text, _, _ in examples])
     weights, bias, labels = _block(rows, [_parents(ids) for _, ids, _ in examples], space)
 
@@ -329,13 +445,16 @@ class _Space:
         primary: Sequence[Text],
         secondary: Sequence[Text],
         examples: Sequence[tuple[str, frozenset[str], str]],
+        read: Sequence[Text],
         catalogue: Catalogue,
     ) -> None:
         import numpy as np
 
         self.catalogue = catalogue
         grams = Grams()
-        lines = [(line, text.document) for text in (*primary, *secondary) for line in text.lines]
+        known = {text.document for text in (*primary, *secondary)}
+        texts = (*primary, *secondary, *(text for text in read if text.document not in known))
+        lines = [(line, text.document) for text in texts for line in text.lines]
         lines += [(text, document) for text, _, document in examples]
         documents: dict[int, int | frozenset[int]] = {}
         numbers: dict[str, int] = {}
@@ -358,7 +477,7 @@ class _Space:
         self.scale: Numbers = weight.astype(np.float16).astype(np.float32)
         self.grams = Grams({gram: number for number, gram in enumerate(kept)})
         counts: collections.Counter[str] = collections.Counter()
-        for text in (*primary, *secondary):
+        for text in (*primary, *secondary, *read):
             for ids in text.techniques:
                 counts.update(_parents(ids))
         for _, ids, _ in examples:
@@ -420,8 +539,19 @@ class _Space:
         return () if number is None else (number,)
 
 
+def _read_block(
+    space: _Space, texts: Sequence[Text], seed: int
+) -> tuple[sparse.csc_matrix, npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    return _block(*_closed_rows(space, texts, seed), space, most=_KEPT_OF_MANY)
+
+
 def _block(
-    rows: sparse.csr_matrix, marks: Sequence[Collection[str]], space: _Space, strength: float = 1.0
+    rows: sparse.csr_matrix,
+    marks: Sequence[Collection[str]],
+    space: _Space,
+    *,
+    strength: float = 1.0,
+    most: int = _KEPT,
 ) -> tuple[sparse.csc_matrix, npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """One-against-rest linear models of the labels with three examples or more."""
     import numpy as np
@@ -438,13 +568,13 @@ def _block(
         model.fit(rows, [ids[0] if ids else "" for ids in single])
         place = {name: number for number, name in enumerate(model.classes_.tolist())}
         order = [place[name] for name in names]
-        columns = [_kept(model.coef_[number]) for number in order]
+        columns = [_kept(model.coef_[number], most) for number in order]
         bias = [model.intercept_[number] for number in order]
     else:
         columns, bias = [], []
         for name in names:
             model.fit(rows, np.fromiter((name in ids for ids in marks), bool, len(marks)))
-            columns.append(_kept(model.coef_.ravel()))
+            columns.append(_kept(model.coef_.ravel(), most))
             bias.append(model.intercept_[0])
     return (
         sparse.hstack(columns).tocsc(),
@@ -545,13 +675,13 @@ class _First:
         return raw[:, 0].astype(np.float32), scores
 
 
-def _kept(weights: npt.NDArray[np.float64]) -> sparse.csc_matrix:
+def _kept(weights: npt.NDArray[np.float64], most: int = _KEPT) -> sparse.csc_matrix:
     """The strongest weights as a column; the others are noise that costs space."""
     import numpy as np
     from scipy import sparse
 
-    if np.count_nonzero(weights) > _KEPT:
-        least = np.partition(np.abs(weights), -_KEPT)[-_KEPT]
+    if np.count_nonzero(weights) > most:
+        least = np.partition(np.abs(weights), -most)[-most]
         weights = np.where(np.abs(weights) >= least, weights, 0.0)
     return sparse.csc_matrix(weights.astype(np.float32)[:, None])
 
@@ -679,7 +809,7 @@ def _subs(
     by_parent: dict[str, list[tuple[str, frozenset[str]]]] = collections.defaultdict(list)
     closed = [
         (line, ids)
-        for text in (*material.closed, *material.prose)
+        for text in (*material.closed, *material.prose, *material.read)
         for line, ids in zip(text.lines, text.techniques, strict=True)
         if any("." in name for name in ids)
     ]

@@ -71,6 +71,10 @@ _NOT_ITSELF: Final = (
     r"|(?:['’]s?)? (?:ransomware |raas |gang |group )?(?:affiliates?|customers?|partners?)\b"
 )
 """What follows a name in a title that is about others: who imitates it, or uses its tools."""
+_TWO_NAMES: Final = re.compile(
+    r"(?<!\w)(?P<one>[\w-]+(?: [A-Z][\w-]*){0,2}) ?/ ?(?P<other>[\w-]+(?: [A-Z][\w-]*){0,2}) "
+    r"(?:threat |hacking |APT )?(?:actor|group|gang|crew)\b",
+)
 _DISGUISE: Final = re.compile(
     r"\b(?:posing as|impersonat\w+|mimic\w*|copycats?|fake|imitat\w+|masquerad\w+ as)\b",
     re.IGNORECASE,
@@ -129,6 +133,7 @@ class About:
     def settle(self) -> None:
         """Find the report's own actor, once the names that are one are joined."""
         self._join_long_forms()
+        self._join_in_title()
         self.main = self._find_main()
 
     def cluster(self, thing: Thing) -> str:
@@ -142,6 +147,20 @@ class About:
             if thing.kind == "actor":
                 short = _LONG_FORM.sub("", fold(thing.name)) or fold(thing.name)
                 self.clusters.join(thing.key, forms.setdefault(short, thing.key))
+
+    def _join_in_title(self) -> None:
+        """Join the names of a title such as "Alpha/Beta group strikes ports": one group, two names.
+
+        A plural ("Alpha/Beta groups") is of several.
+        """
+        match = _TWO_NAMES.search(self.title)
+        if match is None:
+            return
+        named = {fold(t.name): t for t in self.actors if t.kind == "actor"}
+        one = next((named[n] for n in _endings(match["one"]) if n in named), None)
+        other = named.get(fold(match["other"]))
+        if one is not None and other is not None:
+            self.clusters.join(one.key, other.key)
 
     def actors_in(self, things: Iterable[Thing]) -> dict[str, Thing]:
         """The actors among things, one for each cluster, denied ones left out."""
@@ -381,6 +400,13 @@ class About:
         if len(named) == 1 and next(iter(named.values())).kind == "software":
             return next(iter(named.values()))
         return None
+
+
+def _endings(words: str) -> Iterator[str]:
+    """The words folded, and again without the first, the second …: a name may end them."""
+    parts = words.split()
+    for start in range(len(parts)):
+        yield fold(" ".join(parts[start:]))
 
 
 def within(things: Sequence[Thing], start: int, end: int) -> Iterator[Thing]:

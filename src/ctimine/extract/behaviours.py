@@ -1,10 +1,12 @@
 """Techniques that are described, not named, with a calibrated probability.
 
 Two stages. Linear models over hashed word and character n-grams score every sentence: does it
-describe a technique at all (the gate), and which one. A logistic ranker then weighs those scores
-with what stands around the sentence (its neighbours, the rest of the report, names of techniques)
-and gives the probability. Nothing but numpy and scipy is needed; the model file holds hashes and
-8-bit weights, so no sentence can be rebuilt from it. See ``docs/models/behaviours.md``.
+describe a technique at all (the gate), and which one. Rankers then weigh those scores
+with what stands around the sentence (its neighbours, the rest of the report, names of techniques):
+one gives the probability that AnnoCTR's annotators would mark it, another, the reader, that it is
+told at all; of what the reader is sure, claims may be made. Nothing but numpy and scipy is needed;
+the model file holds hashes and 8-bit weights, so no sentence can be rebuilt from it. See
+``docs/models/behaviours.md``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ log = logging.getLogger(__name__)
 
 MODEL_FILE: Final = "behaviours.npz"
 RULE: Final = "behaviour"
-_FORMAT: Final = 2
+SURE: Final = "behaviour-sure"
+"""The rule of a mention of which the reader is sure, too."""
+_FORMAT: Final = 3
 _SILENT_BLOCKS: Final = frozenset({"code", "reference"})
 FLOOR: Final = -1.2
 """The score of what was not scored: a label that a stage does not know, a sentence off the gate."""
@@ -51,6 +55,13 @@ _LONGEST: Final = 80
 _TOP: Final = 4
 PIECE_WEIGHT: Final = 0.5
 """Weight of a piece of a word against a word: there are many of them."""
+_SURE: Final = {"high": (0.5, 0.9), "balanced": (0.5, 0.9), "recall": (0.5, 0.7)}
+"""Of what the reader is sure: its probability of the sentence, and that one of the three sentences
+that say it best does, which it takes for independent. Chosen on hand-made truths of whole reports
+(``docs/models/behaviours.md``)."""
+_TELLING: Final = 3
+_LIKELY: Final = 0.05
+"""The probability from which the reader is asked."""
 _SAMPLE: Final = 8_000
 """Characters that a language is guessed from where the report states none."""
 _SHOWN: Final = {
@@ -357,11 +368,31 @@ def _shifts() -> npt.NDArray[np.uint32]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scored:
-    """The candidates of a report: sentence number, label number, probability."""
+    """The candidates of a report: sentence number, label number, probability.
+
+    ``read`` is the reader's probability of each; empty where a model has no reader.
+    """
 
     sentence: Indices
     label: Indices
     probability: Numbers
+    read: Numbers
+
+    def sure(self, sentence: float, report: float) -> npt.NDArray[np.bool_]:
+        """Of which candidates the reader is sure: of the sentence, and of the report as a whole."""
+        import numpy as np
+
+        if not len(self.read):
+            return np.zeros(len(self.label), np.bool_)
+        order = np.lexsort((-self.read, self.label))
+        label = self.label[order]
+        starts = np.flatnonzero(np.diff(label, prepend=-1))
+        place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+        none = np.ones(int(label.max()) + 1)
+        best = order[place < _TELLING]
+        np.multiply.at(none, self.label[best], 1.0 - self.read[best])
+        told: npt.NDArray[np.bool_] = 1.0 - none[self.label] >= report
+        return told & (self.read >= sentence)
 
 
 @dataclasses.dataclass(slots=True)
@@ -665,6 +696,7 @@ class Model:
     sub_floor: float
     thresholds: dict[str, float]
     about: dict[str, Any]
+    reader: Ranker | None = None
     _subs_of: dict[str, list[int]] = dataclasses.field(init=False)
     _fast_subs: Weights = dataclasses.field(init=False)
 
@@ -676,10 +708,18 @@ class Model:
 
     def score(self, lines: Sequence[str]) -> tuple[Scored, sparse.csr_matrix]:
         """Candidates of a report given as its sentences in order, and the rows of n-grams."""
+        import numpy as np
+
         words = words_of(lines)
         rows = self.linear.rows(words)
         at, label, features = candidates(lines, words, *self.linear.score(rows))
-        return Scored(at, label, self.ranker.probability(label, features)), rows
+        probability = self.ranker.probability(label, features)
+        if self.reader is None:
+            return Scored(at, label, probability, probability[:0]), rows
+        read = np.zeros_like(probability)
+        likely = np.flatnonzero(probability >= _LIKELY)  # most are hopeless, and need no reader
+        read[likely] = self.reader.probability(label[likely], features[likely])
+        return Scored(at, label, probability, read), rows
 
     def most_exact(self, rows: sparse.csr_matrix, parents: Sequence[str]) -> list[str]:
         """The sub-technique where a sentence carries it, the technique itself otherwise.
@@ -737,8 +777,9 @@ def find_behaviours(
 ) -> tuple[Mention, ...]:
     """Mentions of techniques that sentences describe, each over its sentence, by offset.
 
-    ``score`` is the calibrated probability. Sentences that write a technique id are left to it;
-    code, lists of sources and languages other than English are left alone (:func:`silence`).
+    ``score`` is the calibrated probability, the rule says whether the reader is sure. Sentences
+    that write a technique id are left to it; code, lists of sources and languages other than
+    English are left alone (:func:`silence`).
 
     >>> text = "The actor sent spearphishing emails with a malicious Word attachment to staff."
     >>> [m.concept for m in find_behaviours(Report("r", "s", "i", text), threshold="recall")]
@@ -764,6 +805,7 @@ def find_behaviours(
     # As rounded in the mention: a threshold on scores that were read finds the same.
     near = (scored.probability >= least - 1e-4).nonzero()[0].tolist()
     chosen = [n for n in near if round(float(scored.probability[n]), 4) >= least]
+    sure = scored.sure(*_SURE.get(threshold, _SURE["balanced"]))
     if not chosen:
         return ()
     at = scored.sentence[chosen]
@@ -782,7 +824,7 @@ def find_behaviours(
                 kind="technique",
                 concept=parent if shown and not shown.search(lines[place]) else concept,
                 basis="behaviour",
-                rule=RULE,
+                rule=SURE if sure[number] else RULE,
                 score=round(float(scored.probability[number]), 4),
             )
         )
@@ -859,12 +901,8 @@ def save_model(model: Model, path: Path) -> None:
         **{f"subs_{key}": value for key, value in subs.items()},
         "subs_step": sub_columns,
         "sub_bias": model.sub_bias,
-        "mean": ranker.mean,
-        "spread": ranker.spread,
-        "coefficients": ranker.coefficients,
-        "by_label": ranker.by_label.astype(np.float32),
-        "hidden": ranker.hidden,
-        "out": ranker.out,
+        **_arrays_of("ranker", ranker),
+        **(_arrays_of("reader", model.reader) if model.reader else {}),
     }
     head = {
         "format": _FORMAT,
@@ -874,9 +912,8 @@ def save_model(model: Model, path: Path) -> None:
         "names": linear.name_grams.shape[1],
         "gate_floor": linear.gate_floor,
         "sub_floor": model.sub_floor,
-        "intercept": ranker.intercept,
-        "slopes": ranker.slopes,
-        "calibration": ranker.calibration,
+        "ranker": _numbers_of(ranker),
+        "reader": _numbers_of(model.reader) if model.reader else None,
         "thresholds": model.thresholds,
         "about": model.about,
     }
@@ -929,21 +966,11 @@ def read_model(path: Path) -> Model:
             labels=len(labels),
             gate_floor=head["gate_floor"],
         )
-        ranker = Ranker(
-            arrays["mean"],
-            arrays["spread"],
-            arrays["coefficients"],
-            head["intercept"],
-            arrays["by_label"],
-            tuple(head["slopes"]),
-            arrays["hidden"],
-            arrays["out"],
-            tuple(head["calibration"]),
-        )
         return Model(
             labels=labels,
             linear=linear,
-            ranker=ranker,
+            ranker=_ranker_from(arrays, head, "ranker"),
+            reader=_ranker_from(arrays, head, "reader") if head["reader"] else None,
             subs=tuple(head["subs"]),
             sub_weights=_unpressed(arrays, "subs", features),
             sub_bias=arrays["sub_bias"],
@@ -953,6 +980,26 @@ def read_model(path: Path) -> Model:
         )
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ExtractError(f"not a model of behaviours: {error!r}", subject=str(path)) from None
+
+
+def _arrays_of(name: str, ranker: Ranker) -> dict[str, Numbers]:
+    return {f"{name}_{field}": getattr(ranker, field) for field in _RANKER_ARRAYS}
+
+
+def _numbers_of(ranker: Ranker) -> dict[str, Any]:
+    return {field: getattr(ranker, field) for field in ("intercept", "slopes", "calibration")}
+
+
+def _ranker_from(arrays: Any, head: dict[str, Any], name: str) -> Ranker:
+    return Ranker(
+        **{field: arrays[f"{name}_{field}"] for field in _RANKER_ARRAYS},
+        intercept=head[name]["intercept"],
+        slopes=tuple(head[name]["slopes"]),
+        calibration=tuple(head[name]["calibration"]),
+    )
+
+
+_RANKER_ARRAYS: Final = ("mean", "spread", "coefficients", "by_label", "hidden", "out")
 
 
 @functools.lru_cache(maxsize=1)

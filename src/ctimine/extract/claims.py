@@ -19,6 +19,7 @@ from ctimine.extract.agents import Agent, Sentence, Thing
 from ctimine.extract.aliases import Statement, find_statements
 from ctimine.extract.attributions import find_attributions, find_reserves
 from ctimine.extract.behaviours import RULE as BEHAVIOUR
+from ctimine.extract.behaviours import SURE
 from ctimine.extract.caseless import caseless
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Row
@@ -27,7 +28,7 @@ from ctimine.extract.rules import least_described, scores
 from ctimine.extract.service_names import services_in
 from ctimine.extract.shortforms import RULE as SHORT_FORM
 from ctimine.extract.stance import Judge
-from ctimine.extract.told import ALONE
+from ctimine.extract.told import ALONE, SCORES
 from ctimine.extract.told import RULE as TOLD
 from ctimine.model import EVIDENT, UNSEEN, Basis, Claim, Mention, Relation, Report, Stance
 
@@ -61,6 +62,7 @@ _MAPPING_HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_STORY: Final = 600  # characters
+_FEWEST_WORDS: Final = 4
 _HASH: Final = re.compile(r"\b[0-9a-fA-F]{32,64}\b")
 _TOOL_LINK: Final = re.compile(
     r"\b(?:us(?:e|es|ed|ing)|leverag\w+|deploy\w*|deliver\w*|drop(?:s|ped|ping)?|install\w*|"
@@ -140,7 +142,7 @@ _NOT_BORROWED: Final = re.compile(
     re.IGNORECASE,
 )
 _PLAIN: Final = frozenset({TOLD, ALONE})
-_DESCRIBED: Final = _PLAIN | {BEHAVIOUR}
+_DESCRIBED: Final = _PLAIN | {BEHAVIOUR, SURE}
 _AROUND: Final = frozenset(
     {"entry", "section", "main", "item-section", "item-main", "heading-section", "heading-main"}
 )
@@ -345,8 +347,23 @@ class _Finder:
                     else:
                         self._others_of(index, start, end)
         return tuple(
-            sorted(self.found.values(), key=lambda c: (c.start, c.end, c.subject, c.object, c.rule))
+            sorted(self._told(), key=lambda c: (c.start, c.end, c.subject, c.object, c.rule))
         )
+
+    def _told(self) -> Iterator[Claim]:
+        """The claims but for vague ones: a description that leaves open which sub-technique.
+
+        Where the report says elsewhere which one the subject uses, it adds nothing but a service.
+        """
+        exact = {
+            (claim.subject, claim.object.partition(".")[0])
+            for claim in self.found.values()
+            if "." in claim.object and claim.stance in EVIDENT
+        }
+        for claim in self.found.values():
+            vague = (claim.subject, claim.object) in exact and not claim.via
+            if claim.basis != "behaviour" or not vague:
+                yield claim
 
     def _busy(self, start: int, end: int) -> bool:
         """Whether anything that a claim could be about begins in a passage."""
@@ -534,9 +551,11 @@ class _Finder:
         """Subjects from what stands around a sentence that names no agent."""
         block = self.layout.blocks[index]
         if target.basis == "behaviour" and (
-            sentence.end - sentence.start > _LONGEST_STORY or _HASH.search(sentence.text)
+            sentence.end - sentence.start > _LONGEST_STORY
+            or _HASH.search(sentence.text)
+            or len(sentence.text.split()) < _FEWEST_WORDS
         ):
-            return []  # a list of indicators describes nothing
+            return []  # a list of indicators describes nothing, nor does a word or two
         lead = self._from_lead_in(index)
         about = self.about.subject_at(index)
         inside = self.about.actors_in(within(self.actors, sentence.start, sentence.end))
@@ -776,7 +795,10 @@ class _Finder:
         mapping = self.report.kind == "mapping"
         stance = target.stance
         if subject.rule.endswith("main") and self._is_older(start, end):
-            return
+            if row is None or target.basis != "id":
+                return
+            # the author maps it to the actor nonetheless, as the doing of its forerunner
+            subject = dataclasses.replace(subject, assessed=True)
         if relation == "uses" and not mapping and stance in {"reported", "assessed"}:
             doubt = self._doubt(start, end, thing, row)
             if doubt == "disowned":
@@ -1016,7 +1038,7 @@ def _targets(mentions: Sequence[Mention]) -> list[Thing]:
                 "technique",
                 m.stance,
                 m.basis,
-                m.score,
+                SCORES[SURE] if m.rule == SURE else m.score,
                 m.rule,
             )
             for m in mentions

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ctimine.errors import ExtractError
-from ctimine.extract.behaviours import Threshold, find_behaviours, load_model, silence
+from ctimine.extract.behaviours import SURE, Threshold, find_behaviours, load_model, silence
 from ctimine.extract.caseless import AnyCase
 from ctimine.extract.data import compiled, read_data
 from ctimine.extract.gate import Gate
@@ -27,9 +27,10 @@ RULE: Final = "told"
 """Of plain words in a sentence in which the model sees the same technique."""
 ALONE: Final = "told-alone"
 """Of plain words with which the model does not agree, or that it never learnt."""
-SCORES: Final = {RULE: 0.82, ALONE: 0.6}
+SCORES: Final = {RULE: 0.82, ALONE: 0.6, SURE: 0.9}
 """About how often a hit was right when read in reports that the patterns had not seen (64 of 79, 32
-of 48; see ``docs/decisions/described-by-default.md``)."""
+of 48), or stood in the hand-made truth of such a report; plain words of which the model's reader is
+sure count like that. See ``docs/decisions/described-by-default.md``."""
 _SILENT: Final = frozenset({"heading", "code", "reference", "caption"})
 _HEADING: Final = re.compile(r"\s*#{1,6}\s")
 _PLAIN: Final = re.compile(r"[\W_]*[A-Za-z][a-z’'-]*(?:\([a-z]+\))?[\W_]*")
@@ -178,12 +179,15 @@ def find_described(
 
 def agreed(told: Sequence[Mention], described: Sequence[Mention]) -> tuple[Mention, ...]:
     """What plain words tell, marked where the model describes the same sentence so."""
-    return tuple(
-        dataclasses.replace(mention, rule=RULE, score=SCORES[RULE])
-        if any(_same(other, mention) for other in described)
-        else mention
-        for mention in told
-    )
+    found = []
+    for mention in told:
+        rules = {other.rule for other in described if _same(other, mention)}
+        if rules:
+            score = SCORES[SURE if SURE in rules else RULE]
+            found.append(dataclasses.replace(mention, rule=RULE, score=score))
+        else:
+            found.append(mention)
+    return tuple(found)
 
 
 def _same(described: Mention, told: Mention) -> bool:
