@@ -1209,3 +1209,47 @@ def test_a_description_without_its_sub_technique_adds_nothing_where_another_tell
 def test_a_word_or_two_describe_no_deed_of_a_reports_actor(words, made):
     text = f"APT29 in May.\n\n{words}"
     assert bool(claimed(text, sure(text, words, "T1566"))) == made
+
+
+OWNED = (
+    f"{APT29} is old. {APT29} and {APT28} met. {APT29} was seen in May and in {APT29} mails.\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{APT29} is a group that has been operating the {BEACON} loader since 2018.",
+        f"{BEACON} is only used by {APT29}.",
+        f"{BEACON} is developed and maintained by the group {APT29}.",
+        f"We track the gang behind {BEACON} as {APT29}.",
+    ],
+)
+def test_a_report_on_a_tool_is_on_the_one_actor_whose_own_it_is(said):
+    source = f"# About {BEACON}\n\n{OWNED}{said}\n\nA page held the orders ({T})."
+    (claim,) = [c for c in claims_of(source, title="About Cobalt Strike") if c.rule == "main"]
+    assert claim.subject == "G0016"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{APT29} operators deployed {BEACON}.",
+        f"{APT29} used {BEACON}.",
+        f"{BEACON} is not operated by {APT29}.",
+        f"{BEACON} was developed by {APT28}.",
+        f"{APT29} operates {BEACON}. {APT28} operates {BEACON}, too.",
+    ],
+)
+def test_who_only_uses_a_tool_is_not_whom_its_report_is_about(said):
+    source = f"# About {BEACON}\n\n{OWNED}{said}\n\nA page held the orders ({T})."
+    assert "main" not in {c.rule for c in claims_of(source, title="About Cobalt Strike")}
+
+
+def test_a_name_that_is_mostly_a_tools_makes_no_actor_the_reports_own():
+    actor, tool = "[[a:G0008|Carbanak]]", "[[s:S0030|Carbanak]]"
+    told = f"Behind {tool}, a tool. {tool} is old. {tool} is small.\n\n{{}}\n\nA page ({T})."
+    title = "Behind the Carbanak backdoor"
+    assert uses(told.format(f"{actor} is a group."), title=title) == {"S0030 T1102.001 reported"}
+    often = f"{actor} is a group. {actor} is Russian."
+    assert uses(told.format(often), title=title) == {"G0008 T1102.001 reported"}

@@ -13,6 +13,7 @@ from ctimine.extract.agents import Thing
 from ctimine.extract.candidates import plain_spaces
 from ctimine.extract.caseless import caseless
 from ctimine.extract.gate import Scan
+from ctimine.extract.owners import owner_of_tool
 from ctimine.extract.passages import Layout
 from ctimine.extract.stance import Judge
 from ctimine.model import Report
@@ -177,7 +178,7 @@ class About:
         counts: dict[str, int] = {}
         first: dict[str, Thing] = {}
         for thing in self.actors:
-            if thing.kind != "actor" or thing.stance == "negated":
+            if thing.kind != "actor" or thing.stance == "negated" or self._is_tool(thing):
                 continue
             key = self.clusters.of(thing.key)
             counts[key] = counts.get(key, 0) + 1
@@ -198,6 +199,9 @@ class About:
             return first[key] if counts[key] >= 0.25 * total else None
         if profile in first:
             return first[profile]
+        owner = owner_of_tool(title, self.things, self.layout.folded, self.clusters.of)
+        if owner in first and counts[owner] >= max(4, 0.5 * total):
+            return first[owner]
         key = max(counts, key=lambda k: (counts[k], -first[k].start))
         lead = self.lead_end
         places = [
@@ -225,6 +229,21 @@ class About:
                 title = re.sub(pattern, " ", title, flags=re.IGNORECASE)
                 found.add(cluster)
         return found
+
+    @functools.cached_property
+    def _tool_names(self) -> set[str]:
+        """Names that the report gives to a tool far more often than to an actor."""
+        tools: dict[str, int] = {}
+        actors: dict[str, int] = {}
+        for thing in self.things:
+            counts = tools if thing.kind == "software" else actors
+            name = fold(thing.name)
+            counts[name] = counts.get(name, 0) + 1
+        return {name for name, count in tools.items() if count > 2 * actors.get(name, 0)}
+
+    def _is_tool(self, thing: Thing) -> bool:
+        """Whether an actor has the name of a tool, and the report is about the tool."""
+        return fold(thing.name) in self._tool_names
 
     def _profile_actor(self) -> str:
         """The cluster that a field such as ``Primary name: X`` at the beginning names, or empty."""
@@ -395,7 +414,8 @@ class About:
         named = {
             t.key: t
             for t in reversed(self.things)
-            if re.search(rf"(?<!\w){re.escape(t.name)}(?!\w)", title, re.IGNORECASE)
+            if (t.kind == "software" or not self._is_tool(t))
+            and re.search(rf"(?<!\w){re.escape(t.name)}(?!\w)", title, re.IGNORECASE)
         }
         if len(named) == 1 and next(iter(named.values())).kind == "software":
             return next(iter(named.values()))
