@@ -1253,3 +1253,12 @@ def test_a_name_that_is_mostly_a_tools_makes_no_actor_the_reports_own():
     assert uses(told.format(f"{actor} is a group."), title=title) == {"S0030 T1102.001 reported"}
     often = f"{actor} is a group. {actor} is Russian."
     assert uses(told.format(often), title=title) == {"G0008 T1102.001 reported"}
+
+
+@pytest.mark.parametrize(
+    ("title", "subjects"),
+    [("The return of “Velvet Turla”", set()), ("The return of “Turla”", {"G0010"})],
+)
+def test_a_longer_name_that_a_title_quotes_is_another_actors(title, subjects):
+    source = f"# {title}\n\n{TURLA} is back.\n\nA page held the orders ({T})."
+    assert {c.subject for c in claims_of(source, title=title)} == subjects

@@ -72,6 +72,7 @@ _NOT_ITSELF: Final = (
     r"|(?:['’]s?)? (?:ransomware |raas |gang |group )?(?:affiliates?|customers?|partners?)\b"
 )
 """What follows a name in a title that is about others: who imitates it, or uses its tools."""
+_LONGER: Final = re.compile(r"[\"“‘](?P<longer>[A-Z][a-z]+ (?P<name>[A-Z]\w+))[\"”’]")
 _TWO_NAMES: Final = re.compile(
     r"(?<!\w)(?P<one>[\w-]+(?: [A-Z][\w-]*){0,2}) ?/ ?(?P<other>[\w-]+(?: [A-Z][\w-]*){0,2}) "
     r"(?:threat |hacking |APT )?(?:actor|group|gang|crew)\b",
@@ -188,7 +189,7 @@ class About:
             return None
         heads = [b for b in self.layout.blocks if b.kind == "heading"]
         title = self.title or (self.text[heads[0].start : heads[0].end] if heads else "")
-        if _DISGUISE.search(title):
+        if _DISGUISE.search(title) or self._lengthens_a_name(title):
             return None
         in_title = self._named_in(title, first)
         profile = self._profile_actor()
@@ -217,6 +218,14 @@ class About:
         ):
             return first[key]
         return None
+
+    def _lengthens_a_name(self, title: str) -> bool:
+        """Whether a title quotes a longer name that holds an actor's ("Velvet Turla")."""
+        return any(
+            fold(match["name"]) in {fold(t.name) for t in self.actors if t.kind == "actor"}
+            and fold(match["longer"]) not in {fold(t.name) for t in self.actors}
+            for match in _LONGER.finditer(title)
+        )
 
     def _named_in(self, title: str, known: dict[str, Thing]) -> set[str]:
         """Clusters that a title names; the longest name wins where one holds another."""
