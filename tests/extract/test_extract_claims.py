@@ -489,16 +489,49 @@ def test_a_described_use_needs_more_certainty_where_only_the_title_says_who(
     assert find_claims(report, mentions, load_attack()) == ()
 
 
-@pytest.mark.parametrize(("rule", "made"), [("behaviour-sure", 1), ("behaviour", 0)])
-def test_a_description_claims_for_the_reports_actor_where_the_reader_is_sure(rule, made):
+@pytest.mark.parametrize(
+    ("rule", "score", "sifted", "made"),
+    [
+        ("behaviour-sure", 0.4, False, False),  # only the title says who
+        ("behaviour-sure", 0.4, True, True),
+        ("behaviour", 0.8, True, False),
+        ("told", 0.9, False, True),
+        ("told", 0.82, False, False),
+    ],
+)
+def test_only_plain_words_of_which_the_reader_is_sure_claim_for_a_reports_actor(
+    rule, score, sifted, made
+):
     text = "APT29 in May.\n\nThe memory of a process was dumped."
     report = Report("r", "s", "i", text, title="APT29 in May")
     actor = Mention("r", 0, 5, "APT29", "actor", "G0016", "name", rule="lexicon")
     dumped = Mention(
-        *("r", 15, len(text), text[15:], "technique", "T1003", "behaviour"), rule=rule, score=0.4
+        *("r", 15, len(text), text[15:], "technique", "T1003", "behaviour"), rule=rule, score=score
+    )
+    mentions = set_stance(report, [actor, dumped])
+    claims = find_claims(report, mentions, load_attack(), described=sifted)
+    assert [(c.object, c.rule) for c in claims] == [("T1003", "main")] * made
+
+
+@pytest.mark.parametrize(("rule", "made"), [("behaviour-sure", True), ("behaviour", False)])
+def test_a_description_claims_where_a_heading_says_who_if_the_reader_is_sure(rule, made):
+    text = "# Crews\n\n## APT29\n\nThe memory of a process was dumped."
+    at = text.index("The memory")
+    report = Report(
+        *("r", "s", "i", text),
+        blocks=(
+            Block("heading", 0, 7, level=1),
+            Block("heading", 9, 17, level=2, path=("Crews",)),
+            Block("paragraph", at, len(text), path=("Crews", "APT29")),
+        ),
+    )
+    start = text.index("APT29")
+    actor = Mention("r", start, start + 5, "APT29", "actor", "G0016", "name", rule="lexicon")
+    dumped = Mention(
+        *("r", at, len(text), text[at:], "technique", "T1003", "behaviour"), rule=rule, score=0.4
     )
     claims = find_claims(report, set_stance(report, [actor, dumped]), load_attack())
-    assert [(c.object, c.rule) for c in claims] == [("T1003", "main")] * made
+    assert [(c.object, c.rule) for c in claims] == [("T1003", "section")] * made
 
 
 def test_no_service_is_the_way_of_what_happens_on_the_machine():
@@ -1188,9 +1221,8 @@ def sure(text, quote, concept):
 def claimed(text, *mentions):
     actor = Mention("r", 0, 5, "APT29", "actor", "G0016", "name", rule="lexicon")
     report = Report("r", "s", "i", text, title="APT29 in May")
-    return {
-        c.object for c in find_claims(report, set_stance(report, [actor, *mentions]), load_attack())
-    }
+    mentions = set_stance(report, [actor, *mentions])
+    return {c.object for c in find_claims(report, mentions, load_attack(), described=True)}
 
 
 def test_a_description_without_its_sub_technique_adds_nothing_where_another_tells_it():
@@ -1204,11 +1236,31 @@ def test_a_description_without_its_sub_technique_adds_nothing_where_another_tell
 
 
 @pytest.mark.parametrize(
-    ("words", "made"), [("Mail lures.", False), ("They sent mail lures.", True)]
+    ("words", "made"),
+    [
+        ("Mail lures.", False),
+        ("Mail lures went to ports.", True),
+        ("port-mail[.]example: phishing, since May.", False),
+        (
+            "A page at port-mail[.]example asked the staff of five ports for their mail passwords.",
+            True,
+        ),
+        ("We were able to send mail lures to a box of ours.", False),
+        ("That allowed us to read the mail lures of the box.", False),
+    ],
 )
-def test_a_word_or_two_describe_no_deed_of_a_reports_actor(words, made):
+def test_labels_and_what_the_authors_do_are_no_deed_of_a_reports_actor(words, made):
     text = f"APT29 in May.\n\n{words}"
     assert bool(claimed(text, sure(text, words, "T1566"))) == made
+
+
+@pytest.mark.parametrize(("column", "made"), [("Motivation", False), ("Deeds", True)])
+def test_what_an_actor_is_after_is_no_deed(column, made):
+    text = f"| Actor | {column} |\n| [[a:G0016|APT29]] | mines coins on servers |"
+    report, mentions = marked(text, title="Crews in May")
+    mined = sure(report.text, "mines coins on servers", "T1496")
+    claims = find_claims(report, set_stance(report, [*mentions, mined]), load_attack())
+    assert [c.object for c in claims] == ["T1496"] * made
 
 
 OWNED = (

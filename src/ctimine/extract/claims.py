@@ -62,6 +62,12 @@ _MAPPING_HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_STORY: Final = 600  # characters
+_AIM_COLUMN: Final = re.compile(
+    r"[\W_]*(?:motiv\w+|goals?|objectives?|aims?|intent\w*|targets?|targeting|victims?|sectors?)\b",
+    re.IGNORECASE,
+)
+_LABELLED: Final = re.compile(r"\[\.\]|hxxps?\b", re.IGNORECASE)
+_LONGEST_LABEL: Final = 12  # words
 _FEWEST_WORDS: Final = 4
 _HASH: Final = re.compile(r"\b[0-9a-fA-F]{32,64}\b")
 _TOOL_LINK: Final = re.compile(
@@ -178,11 +184,12 @@ _BESIDE: Final = caseless(
     r"overlaps? (?:with|between|in)|overlapp\w+|compared (?:to|with)|"
     r"(?:been|was|were|publicly) linked to|attributes? \w+ to|"
     r"(?:in|see|read) our (?:[\w-]+ ){0,3}(?:blogs?|reports?|posts?|article)\b|"
-    r"took (?:an? )?(?:\w+ ){0,2}break)\b"
+    r"took (?:an? )?(?:\w+ ){0,2}break|"
+    r"(?:we|(?:our )?(?:analysts|researchers)) (?:were|was|are) able to|(?:allow|enabl)\w+ us to)\b"
     r"|^\W*(?:Figure|Fig\.?|Image|Table) \d+[.:*]",
 )
-"""Sentences that compare, attribute, point elsewhere or caption a picture: what they describe is
-not told of their subject."""
+"""Sentences that compare, attribute, point elsewhere, caption a picture or tell what the authors
+did: what they describe is not told of their subject."""
 _ELSEWHERE: Final = re.compile(
     r"\bfirst (?:observed|seen|used|documented|reported|identified) (?:in|during) (?:an?|the) "
     r"(?:[\w-]+ ){0,3}?$"
@@ -553,9 +560,10 @@ class _Finder:
         if target.basis == "behaviour" and (
             sentence.end - sentence.start > _LONGEST_STORY
             or _HASH.search(sentence.text)
-            or len(sentence.text.split()) < _FEWEST_WORDS
+            or (words := len(sentence.text.split())) < _FEWEST_WORDS
+            or (words <= _LONGEST_LABEL and _LABELLED.search(sentence.text))
         ):
-            return []  # a list of indicators describes nothing, nor does a word or two
+            return []  # indicators with a label describe nothing, nor does a word or two
         lead = self._from_lead_in(index)
         about = self.about.subject_at(index)
         inside = self.about.actors_in(within(self.actors, sentence.start, sentence.end))
@@ -704,6 +712,7 @@ class _Finder:
         if mapping and not targets:
             targets = self.rows.raw_techniques(row)
         written = [t for t in targets if t.basis == "id"]
+        targets = [t for t in targets if t.basis != "behaviour" or not self._is_aim(t)]
         targets = _distinct_targets(written or targets)
         subjects = self.rows.subjects(row, mapping=mapping)
         if techniques:
@@ -727,6 +736,10 @@ class _Finder:
                     and subject.thing.kind != "software"
                 ):
                     self._claim(subject, "exploits", cve, row.start, row.end, row=row)
+
+    def _is_aim(self, target: Thing) -> bool:
+        """Whether a cell says what somebody is after, not what was done."""
+        return bool(_AIM_COLUMN.match(self.layout.header(self.layout.block_at(target.start))))
 
     def _owner_in_row(self, row: Row) -> list[Subject]:
         """The actor whose tools a row names that names no actor: the only one who has them all."""
