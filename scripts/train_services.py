@@ -47,7 +47,7 @@ SEEN_IN = 3
 KEPT = 7000
 STRENGTH = 0.3
 """Inverse of the regularisation; chosen on writers that were left out."""
-_ROLE = {"": "", "T1102": "hosting", "T1566.003": "phishing"} | {
+_ROLE = {"": "", "T1102": "hosting", "T1566.003": "phishing", "T1583.006": "acquired"} | {
     f"{parent}.00{n + 1}": role for parent in ("T1102", "T1481") for n, role in enumerate(ROLES[:3])
 }
 _NO_ABUSE = re.compile(
@@ -78,7 +78,7 @@ def examples(data: Path) -> list[Example]:
 
 
 def _ours() -> Iterator[Example]:
-    for name in ("training", "unopened_3", "unopened_2", "unopened", "development"):
+    for name in ("training", "unopened_4", "unopened_3", "unopened_2", "unopened", "development"):
         for line in (SETS / f"{name}.jsonl").read_text("utf-8").splitlines():
             row = json.loads(line)
             yield Example(row.get("writer", name), row["text"], role_of(row["technique"]))

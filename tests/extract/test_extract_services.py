@@ -121,6 +121,13 @@ def test_the_list_is_long_and_each_service_can_be_found_by_name_or_host():
         ("The stealer sends harvested cookies to a Discord webhook.", "T1567.004"),
         ("The implant reads commands from a GitHub gist and never answers.", "T1102.003"),
         ("Telegram chat ID found in malware: 1234567890", "T1102.002"),
+        ("2. Excel lure (bank) -> Heronpipe (Rust backdoor with Telegram C2).", "T1102.002"),
+        ("Over Signal the spies sent officers an archive with their backdoor.", "T1566.003"),
+        ("The spies registered an account at Notion weeks before the operation.", "T1583.006"),
+        (
+            "Spearphishing mails with a bit[.]ly link led to a credential harvesting page.",
+            "T1566.002",
+        ),
         ("The crew copied an archive from a Dropbox folder onto the victim machine.", "T1102"),
         (
             "Traffic of the backdoor to api[.]telegram[.]org carried commands and results.",
@@ -262,6 +269,10 @@ FLOORS = {
     "unopened_3.jsonl": (
         "e5e81ea30bcfe646",
         {"precision": 0.99, "recall": 0.97, "role precision": 0.98, "role recall": 0.96},
+    ),
+    "unopened_4.jsonl": (  # its T1105 and T1608.001 are T1102 here: 21 roles that cannot agree
+        "4fdae4f6247492d2",
+        {"precision": 0.99, "recall": 0.95, "role precision": 0.88, "role recall": 0.85},
     ),
 }
 

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 Token: TypeAlias = tuple[str, tuple[str, ...]]
 """A folded word, or a mark such as ``<url>``, and its classes."""
 
-ROLES: Final = ("dead-drop", "bidirectional", "one-way", "hosting", "phishing", "exfiltration")
+ROLES: Final = (
+    "dead-drop",
+    "bidirectional",
+    "one-way",
+    "hosting",
+    "phishing",
+    "exfiltration",
+    "acquired",
+)
 LENGTH: Final = 10.0
 """What every sentence's features are scaled to, so that long ones do not run away."""
 

@@ -4,7 +4,8 @@ A service name alone is nothing: people follow each other on messengers, link to
 keep files in clouds. A sentence counts when it names a service *and* says what an intruder or its
 malware does with it: keeps the address of the real server there (T1102.001), exchanges orders and
 results (T1102.002), only reads orders (T1102.003), hosts what it downloads (T1102), reaches a
-person (T1566.003) or carries data out (T1567 and its sub-techniques). Names are found by
+person (T1566.003), carries data out (T1567 and its sub-techniques) or only takes an account there
+for later (T1583.006). Names are found by
 ``service_names.py``; whether and how a service is abused is judged by ``service_model.py``.
 """
 
@@ -34,6 +35,7 @@ TECHNIQUES: Final = {
     "link": "T1566.002",
     "phishing": "T1566.003",
     "exfiltration": "T1567",
+    "acquired": "T1583.006",
 }
 """The technique that each role is."""
 _CARRIED_OUT_TO: Final = {
@@ -50,10 +52,12 @@ _WEBHOOK: Final = re.compile(
     re.IGNORECASE,
 )
 _MAIL: Final = re.compile(
-    r"\b(?:e-?mails?|mails?|malspam|(?:spear-?)?phishing|PDFs?|attachments?)\b", re.IGNORECASE
+    r"\b(?:e-?mails?|mails?|malspam|(?:spear-?)?phishing|smishing|PDFs?|"
+    r"attachments?)\b",
+    re.IGNORECASE,
 )
 _LINK: Final = re.compile(
-    r"(?<![\w-])(?:links?|linking to|linked (?:from|in)|URLs?)\b", re.IGNORECASE
+    r"(?<![\w-])(?:links?|linking to|linked (?:from|in|to)|URLs?)\b", re.IGNORECASE
 )
 """With both, a person is to follow a link to what a service keeps."""
 _CREDENTIAL_PAGE: Final = re.compile(
@@ -177,11 +181,10 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
     if abuse < (_ENOUGH if named else _ENOUGH_UNNAMED):
         return None
     name = max(roles, key=lambda role: roles[role])
-    if name == "hosting" and _CREDENTIAL_PAGE.search(near):
-        return None
     if name == "phishing" and _MESSAGES_TAKEN.search(near):
         return None
-    if name == "phishing" and _BOT.search(near):
+    is_c2 = any(near.startswith(" C2", b - shift) for _, b, _ in kinds)  # "Telegram C2"
+    if name == "phishing" and (is_c2 or _BOT.search(near)):
         name = "bidirectional"
     if name == "exfiltration" and _LINK_SENT.search(near) and not _CARRIED_OUT.search(near):
         if not _MAIL.search(near):
@@ -191,6 +194,8 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
         name = "hosting"
     if name == "hosting" and _MAIL.search(near) and _LINK.search(near):
         name = "link"
+    if name == "hosting" and _CREDENTIAL_PAGE.search(near):
+        return None
     technique = TECHNIQUES[name]
     if name == "exfiltration":
         technique = _exfiltration(near, [kind for _, _, kind in kinds])
@@ -198,10 +203,13 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
 
 
 def _judge_passage(text: str, start: int, end: int, stop: int) -> tuple[Role, Named, int] | None:
-    """Role, services and where the quote ends: a sentence, or two where it takes both to tell."""
+    """Role, services and where the quote ends: a sentence, or two where it takes both to tell.
+
+    Of an account that was taken, only the next sentence tells the use.
+    """
     alone = judge_sentence(text[start:end])
     both = judge_sentence(text[start:stop]) if stop > end else None
-    if alone and both:
+    if alone and both and (alone[0].name != "acquired" or both[0].name == "acquired"):
         return both[0], alone[1], end
     if both:
         return *both, stop

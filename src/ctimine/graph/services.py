@@ -32,6 +32,7 @@ ROLES = {
     "T1567.002": "stolen data, cloud storage",
     "T1567.003": "stolen data, paste site",
     "T1567.004": "stolen data, webhook",
+    "T1583.006": "account for later",
 }
 """What a service is used for, by technique; other techniques have no word here."""
 
