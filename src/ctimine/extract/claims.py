@@ -236,9 +236,9 @@ def find_claims(
     """The claims of one report, sorted by where they stand.
 
     The mentions carry the stance that :func:`ctimine.extract.stance.set_stance` gave them.
-    ``described`` lets techniques that are only described make claims, too, and plain words claim
-    for a report's main actor, as far as ``least_described`` in ``rules.toml`` allows; read by eye,
-    two in three of the former and three in four of the latter are right.
+    ``described`` is for a person to sift: techniques that only the model describes make claims,
+    too, and so do plain words or the reader alone for a report's main actor, as far as
+    ``least_described`` in ``rules.toml`` allows; read by eye, two in three of them are right.
     ``judge`` is the one that gave the stances, if at hand.
 
     >>> from ctimine.attack import load_attack
