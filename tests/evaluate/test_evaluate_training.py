@@ -150,9 +150,35 @@ def test_verdicts_on_another_text_are_none(folder, verdicts, tmp_path):
     other.write_text(json.dumps({**row, "sha256": "0" * 16}))
     with pytest.raises(EvaluationError, match=f"{row['document']}.*not the text"):
         train_behaviours(folder, verdicts=other)
-    other.write_text("[]\n")
-    with pytest.raises(EvaluationError, match="no verdicts there"):
-        train_behaviours(folder, verdicts=other)
+    for broken in ("[]", "{", json.dumps({**row, "techniques": [[1, 2]]}), '{"set": "annoctr"}'):
+        other.write_text(broken)
+        with pytest.raises(EvaluationError, match=r"read\.jsonl.*no verdicts there"):
+            train_behaviours(folder, verdicts=other)
+
+
+def test_what_was_read_in_the_reports_of_the_ranker_is_left_out(folder, tmp_path):
+    rows = [json.loads(line) for line in (folder / "tram_docs.jsonl").read_text().splitlines()]
+    verdicts = tmp_path / "read.jsonl"
+    verdicts.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "set": "tram",
+                    "file": "tram_docs.jsonl",
+                    "document": row["id"],
+                    "sha256": text_digest(row["text"]),
+                    "judged": len(row["text"]),
+                    "techniques": [],
+                }
+            )
+            + "\n"
+            for row in rows
+        )
+    )
+    made = train_behaviours(folder, verdicts=verdicts)
+    alone = train_behaviours(folder, without=("annoctr",), verdicts=verdicts)
+    assert len(made.linear.blocks) == 4  # its own, TRAM's, of examples, of what was read
+    assert len(alone.linear.blocks) == 2  # TRAM's reports are the ranker's own here
 
 
 def test_every_kept_gram_stands_in_three_documents(folder, model):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ctimine.attack import Catalogue, load_attack
-from ctimine.errors import EvaluationError
+from ctimine.errors import EvaluationError, in_words
 from ctimine.evaluate.rows import Gold, Row, digest, read_rows
 from ctimine.extract.behaviours import (
     FLOOR,
@@ -187,24 +187,32 @@ def read_verdicts(
     """
     found: list[Text] = []
     try:
-        verdicts = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        files = sorted({(row["set"], row["file"]) for row in verdicts if row["set"] in sets})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EvaluationError(f"no verdicts there: {error!r}", subject=str(path)) from None
-    for name, file in files:
-        rows = {row.document: row for row in read_rows(folder / file)}
-        for verdict in verdicts:
-            if (verdict["set"], verdict["file"]) != (name, file):
-                continue
-            row = rows.get(verdict["document"])
-            if row is None or text_digest(row.text) != verdict["sha256"]:
-                raise EvaluationError("not the text that was read", subject=verdict["document"])
-            read = dataclasses.replace(
-                row,
-                sentences=tuple(span for span in row.sentences if span[1] <= verdict["judged"]),
-                techniques=tuple(Gold(mark[2], mark[0], mark[1]) for mark in verdict["techniques"]),
+        verdicts = [
+            (
+                (str(row["set"]), str(row["file"])),
+                (str(row["document"]), row["sha256"]),
+                int(row["judged"]),
+                tuple(
+                    Gold(str(name), int(start), int(end)) for start, end, name in row["techniques"]
+                ),
             )
-            found += texts_of([read], catalogue)
+            for row in map(json.loads, path.read_text("utf-8").splitlines())
+            if row["set"] in sets
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"no verdicts there: {in_words(error)}", subject=str(path)) from None
+    for file in sorted({file for file, *_ in verdicts}):
+        rows = {row.document: row for row in read_rows(folder / file[1])}
+        for place, (document, digits), judged, golds in verdicts:
+            if place != file:
+                continue
+            row = rows.get(document)
+            if row is None or text_digest(row.text) != digits:
+                raise EvaluationError("not the text that was read", subject=document)
+            spans = tuple(span for span in row.sentences if span[1] <= judged)
+            found += texts_of(
+                [dataclasses.replace(row, sentences=spans, techniques=golds)], catalogue
+            )
     return tuple(found)
 
 
@@ -258,7 +266,9 @@ def fit(
     documents = {text.document for text in primary}
     # Examples cut from the very reports that the ranker learns from would look too sure to it.
     examples = tuple(item for item in material.examples if item[2] not in documents)
-    space = _Space(primary, secondary, examples, material.read, catalogue)
+    read = tuple(text for text in material.read if text.document not in documents)
+    material = dataclasses.replace(material, read=read)
+    space = _Space(primary, secondary, examples, read, catalogue)
     say(f"{len(space.hashes)} n-grams, {len(space.labels)} techniques")
 
     fixed = []
@@ -273,14 +283,13 @@ def fit(
             most=_KEPT_OF_MANY,
         )
     )
-    if material.read:
-        fixed.append(_read_block(space, material.read, seed))
+    blocks = [*fixed, _read_block(space, read, seed)] if read else fixed
     say("blocks of other material fitted")
 
     rows = [space.rows(text.lines) for text in primary]
     marks = [[_parents(ids) for ids in text.techniques] for text in primary]
     first = _First(primary, rows, marks, space, seed)
-    linear = first.linear(fixed)
+    linear = first.linear(blocks)
     say("first stage fitted")
 
     # Out of document, so that the ranker sees first-stage scores as they are on texts never seen.
@@ -290,15 +299,15 @@ def fit(
     parts: dict[int, tuple[Any, Any, Any]] = {}
     for number, text in enumerate(primary):
         gate, own = outside[number]
-        _, blocks, names = linear.score(rows[number])
-        parts[number] = _candidates(text, gate, [own, *blocks[1:]], names, gate_floor)
+        _, scores, names = linear.score(rows[number])
+        parts[number] = _candidates(text, gate, [own, *scores[1:]], names, gate_floor)
     linear.gate_floor = gate_floor
     say("first stage scored out of document")
     truth = {number: _truth(part, marks[number], space.labels) for number, part in parts.items()}
     ranker, scored, right = _ranked(parts, truth, folds_of(_names(primary), 4, seed), space)
     gold = sum(len(ids) for text in marks for ids in text)
     say("ranker fitted")
-    reader = _reader(material, space, first, fixed[:-1], gate_floor=gate_floor, seed=seed)
+    reader = _reader(material, space, first, fixed, gate_floor=gate_floor, seed=seed)
     say("reader fitted")
     subs, sub_weights, sub_bias = _subs(material, space)
     model = Model(
@@ -576,8 +585,9 @@ def _block(
             model.fit(rows, np.fromiter((name in ids for ids in marks), bool, len(marks)))
             columns.append(_kept(model.coef_.ravel(), most))
             bias.append(model.intercept_[0])
+    none = sparse.csc_matrix((rows.shape[1], 0), dtype=np.float32)
     return (
-        sparse.hstack(columns).tocsc(),
+        sparse.hstack([none, *columns]).tocsc(),
         np.array(bias, np.float32),
         np.array([space.number[name] for name in names], np.int64),
     )
