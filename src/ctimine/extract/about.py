@@ -200,7 +200,12 @@ class About:
             return first[key] if counts[key] >= 0.25 * total else None
         if profile in first:
             return first[profile]
-        owner = owner_of_tool(title, self.things, self.layout.folded, self.clusters.of)
+        tools = [key for key, thing in self._titled(title).items() if thing.kind == "software"]
+        owner = (
+            owner_of_tool(tools[0], self.things, self.layout.folded, self.clusters.of)
+            if len(tools) == 1
+            else ""
+        )
         if owner in first and counts[owner] >= max(4, 0.5 * total):
             return first[owner]
         key = max(counts, key=lambda k: (counts[k], -first[k].start))
@@ -417,18 +422,20 @@ class About:
         """The one tool that a title is about, where no actor is."""
         if self.main is not None:
             return None
-        title = self.title
-        if not title:
-            return None
-        named = {
-            t.key: t
-            for t in reversed(self.things)
-            if (t.kind == "software" or not self._is_tool(t))
-            and re.search(rf"(?<!\w){re.escape(t.name)}(?!\w)", title, re.IGNORECASE)
+        named = [
+            thing
+            for thing in self._titled(self.title).values()
+            if thing.kind == "software" or not self._is_tool(thing)
+        ]
+        return named[0] if len(named) == 1 and named[0].kind == "software" else None
+
+    def _titled(self, title: str) -> dict[str, Thing]:
+        """What a title names, each by its key where the text has it first."""
+        return {
+            thing.key: thing
+            for thing in reversed(self.things)
+            if re.search(rf"(?<!\w){re.escape(thing.name)}(?!\w)", title, re.IGNORECASE)
         }
-        if len(named) == 1 and next(iter(named.values())).kind == "software":
-            return next(iter(named.values()))
-        return None
 
 
 def _endings(words: str) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -35,35 +34,27 @@ _AHEAD: Final = 80  # characters
 
 
 def owner_of_tool(
-    title: str, things: Sequence[Thing], words: str, cluster: Callable[[str], str]
+    tool: str, things: Sequence[Thing], words: str, cluster: Callable[[str], str]
 ) -> str:
-    """The cluster of the one actor whose own the one tool of a title is said to be, else nothing.
+    """The cluster of the one actor whose own a tool is said to be, else nothing.
 
-    ``things`` are sorted by place, ``words`` is the text in lower case, ``cluster`` gives the key
-    under which an actor's names count.
+    ``tool`` is its key, ``things`` are sorted by place, ``words`` is the text in lower case,
+    ``cluster`` gives the key under which an actor's names count.
 
     >>> text = "the gang behind brine is called alpha."
     >>> brine = Thing(16, 21, "brine", "Brine", "software")
     >>> alpha = Thing(32, 37, "alpha", "Alpha", "actor")
-    >>> owner_of_tool("A look at Brine", [brine, alpha], text, str)
+    >>> owner_of_tool("brine", [brine, alpha], text, str)
     'alpha'
-    >>> owner_of_tool("A look at a page", [brine, alpha], text, str)
+    >>> owner_of_tool("brine", [brine, alpha], text.replace("gang", "page"), str)
     ''
     """
-    tools = {
-        t.key
-        for t in things
-        if t.kind == "software"
-        and re.search(rf"(?<!\w){re.escape(t.name)}(?!\w)", title, re.IGNORECASE)
-    }
-    if len(tools) != 1:
-        return ""
     owners = {
         cluster(actor.key)
-        for at, tool in enumerate(things)
-        if tool.key in tools
+        for at, thing in enumerate(things)
+        if thing.key == tool and thing.kind == "software"
         for actor in things[max(0, at - 1) : at + 2]
-        if actor.kind == "actor" and actor.stance != "negated" and _owns(actor, tool, words)
+        if actor.kind == "actor" and actor.stance != "negated" and _owns(actor, thing, words)
     }
     return owners.pop() if len(owners) == 1 else ""
 
