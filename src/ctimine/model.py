@@ -24,7 +24,8 @@ Basis: TypeAlias = Literal["cited", "mapping", "id", "name", "behaviour"]
 
 ``cited``: the knowledge base maps it and cites a source. ``mapping``: a row of a structured source
 (CSV, JSON, YAML, STIX) says so. ``id``: the technique id is written. ``name``: an official name
-or alias is written. ``behaviour``: described, not named; its score is a calibrated probability.
+or alias is written. ``behaviour``: told in other words; its score is a probability, by a
+model or as measured for the rule.
 """
 
 Stance: TypeAlias = Literal[

@@ -354,10 +354,10 @@ class _Finder:
                     else:
                         self._others_of(index, start, end)
         return tuple(
-            sorted(self._told(), key=lambda c: (c.start, c.end, c.subject, c.object, c.rule))
+            sorted(self._not_vague(), key=lambda c: (c.start, c.end, c.subject, c.object, c.rule))
         )
 
-    def _told(self) -> Iterator[Claim]:
+    def _not_vague(self) -> Iterator[Claim]:
         """The claims but for vague ones: a description that leaves open which sub-technique.
 
         Where the report says elsewhere which one the subject uses, it adds nothing but a service.

@@ -162,7 +162,7 @@ def find_described(
     """Techniques that a report tells without name or id: by plain words, and by the model.
 
     ``threshold`` is the model's; what plain words tell is found at any. Whether the two agree is
-    always asked at ``balanced``, so that the claims of plain words do not hang on it.
+    always asked at ``balanced``; at ``recall`` the reader is sure of more.
 
     >>> text = "The crew sent spearphishing e-mails with an Excel attachment."
     >>> [(m.concept, m.rule) for m in find_described(Report("r", "s", "i", text))]
