@@ -184,3 +184,16 @@ def test_a_file_that_is_damaged_inside_is_named(tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ArchiveError, match="cannot be opened"):
         Archive(tmp_path / "no" / "a")
+
+
+def test_an_archive_that_another_run_makes_meanwhile_is_ours(tmp_path, monkeypatch):
+    path, tables = tmp_path / "a", Archive._tables
+
+    def made_meanwhile(archive):
+        monkeypatch.setattr(Archive, "_tables", tables)
+        Archive(path).close()
+        return tables(archive)
+
+    monkeypatch.setattr(Archive, "_tables", made_meanwhile)
+    with Archive(path) as archive:
+        assert archive.recall("s", "k") == ""

@@ -105,10 +105,11 @@ class Archive:
             raise
 
     def _check_ours(self) -> None:
-        found = self._db.execute("PRAGMA application_id").fetchone()[0]
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        # Tables first: they come with both numbers, in one piece, while another run makes the file.
         if not self._tables():
             return
+        found = self._db.execute("PRAGMA application_id").fetchone()[0]
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found != APPLICATION:
             raise ArchiveError("is no archive of ctimine", subject=str(self.path))
         if version != VERSION:
