@@ -17,6 +17,8 @@ from ctimine.extract.behaviours import (
     GramIndex,
     Grams,
     Scored,
+    _places,
+    _times,
     find_behaviours,
     load_model,
     read_model,
@@ -248,6 +250,30 @@ def test_grams_in_bulk_are_those_one_by_one():
         found = [numbers[a:b].tolist() for a, b in itertools.pairwise(starts)]
         assert found == [sorted(slow.of(sentence)) for sentence in words]
     assert fast.of([])[1].tolist() == []
+
+
+def test_grams_of_which_only_later_ones_begin_alike():
+    # they share all the bits by which they are first looked up
+    stems = ["alpha", "beta", "gamma"]
+    value = next(iter({v for v in Grams().of(stems) if not v & 1}))
+    near = sorted({value, *(max(0, value ^ bit) for bit in (2, 4, 8, 16)), 0xFFFFFFFE, 0})
+    _, numbers = GramIndex(np.array(near, np.uint32)).of([stems])
+    assert {near[n] for n in numbers.tolist()} == Grams().of(stems) & set(near)
+
+
+def test_places_among_sorted_rows():
+    rows = np.sort(np.array([[0.0, -1.2, 0.5, 0.5], [-0.0, -1e-30, 1e-30, -1.2]], np.float32))
+    row, values = np.array([0, 0, 1, 1, 1]), np.array([0.5, -1.2, 0.0, -0.0, -1e-30], np.float32)
+    wanted = [4 * r + int((rows[r] <= v).sum()) for r, v in zip(row, values, strict=True)]
+    assert _places(rows, row, values).tolist() == wanted
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2), (1, 57, 32), (2_000, 57, 32), (20_000, 69)])
+def test_a_product_in_parts_is_the_product(shape):
+    random = np.random.default_rng(5)
+    left = random.normal(size=shape[:2]).astype(np.float32)
+    right = random.normal(size=shape[1:]).astype(np.float32)
+    np.testing.assert_allclose(_times(left, right), left @ right, rtol=1e-4, atol=1e-4)
 
 
 def test_a_mail_without_a_word_of_what_it_carries_is_phishing_and_no_more():

@@ -75,6 +75,10 @@ _SHOWN: Final = {
     ),
 }
 """Sub-techniques that are told by what a mail carries: without a word of it, it is the parent."""
+_SERIAL: Final = 1 << 18
+"""Multiplications of a product of matrices up to which OpenBLAS stays with one thread."""
+_SERIAL_VECTOR: Final = 9_000
+"""The same of a matrix and a vector."""
 _FREQUENT: Final = 24_000
 _MOST_SPREAD: Final = 4.0
 _MOST_GATE: Final = 3.0
@@ -251,8 +255,9 @@ class GramIndex:
         import numpy as np
 
         self.hashes = hashes
-        self._near = np.zeros(1 << (32 - _NEAR), np.bool_)
-        self._near[hashes >> _NEAR] = True
+        self._near = np.full(1 << (32 - _NEAR), -1, np.int32)
+        front, first = np.unique(hashes >> _NEAR, return_index=True)
+        self._near[front] = first  # the number of the first hash that begins so
         self.words = Grams({int(value): number for number, value in enumerate(hashes.tolist())})
         self._clear()
 
@@ -276,55 +281,70 @@ class GramIndex:
         ids = self._ids
         flat = list(_chained(words))
         try:
-            numbers = [ids[word] for word in flat]
+            known = np.fromiter(map(ids.__getitem__, flat), np.int64, len(flat))
         except KeyError:
             for word in flat:
                 if word not in ids:
                     self._learn(word)
-            numbers = [ids[word] for word in flat]
+            known = np.fromiter(map(ids.__getitem__, flat), np.int64, len(flat))
         self._grow()
-        known = np.array(numbers, np.int64)
         # A key is a sentence and an n-gram in one number; narrow ones are sorted in half the time.
         wide = len(words) * len(self.hashes) >= 2**31
         first: npt.NDArray[Any] = np.arange(len(words) + 1, dtype=np.int64 if wide else np.int32)
         first *= len(self.hashes)
-        row = np.repeat(first[:-1], [len(sentence) for sentence in words])
+        row = np.repeat(first[:-1], np.fromiter(map(len, words), np.int64, len(words)))
         # The n-grams of words: one run of the flat array for each.
         sizes = self._sizes[known]
         offset = np.cumsum(sizes) - sizes
         own = self._flat[np.arange(sizes.sum()) + np.repeat(self._starts[known] - offset, sizes)]
-        keys = [np.repeat(row, sizes) + own]
-        content = np.flatnonzero(self._facts[5][known] == 0)
-        keys.append(self._pairs(0, row, known, 1))
-        keys += [self._pairs(step, row[content], known[content], step) for step in (1, 2)]
-        every = np.concatenate(keys)
+        every = np.concatenate([np.repeat(row, sizes) + own, self._pairs(row, known)])
         every.sort()
-        every = every[np.flatnonzero(np.diff(every, prepend=-1))]
+        fresh = np.empty(len(every), np.bool_)
+        fresh[:1] = True
+        np.not_equal(every[1:], every[:-1], out=fresh[1:])
+        every = every[fresh]
         starts = np.searchsorted(every, first)
-        return starts, every - np.repeat(first[:-1], np.diff(starts))
+        every -= np.repeat(first[:-1], np.diff(starts))
+        return starts, every
 
-    def _pairs(
-        self, kind: int, row: npt.NDArray[Any], known: Indices, step: int
-    ) -> npt.NDArray[Any]:
+    def _pairs(self, row: npt.NDArray[Any], known: Indices) -> npt.NDArray[Any]:
+        """The keys of the known pairs of stems: of neighbours, and of those but for small words."""
         import numpy as np
 
-        same = np.flatnonzero(row[:-step] == row[step:])
-        first, second = known[same], known[same + step]
-        size = self._facts[4][second]
-        fits = size < len(_shifts()) // 1024
+        facts = self._facts
+        content = np.flatnonzero(facts[5][known] == 0)
+        rows: list[npt.NDArray[Any]] = []
+        firsts, seconds = [], []
+        for kind, step, places in ((0, 1, None), (1, 1, content), (2, 2, content)):
+            own_row, own = (row, known) if places is None else (row[places], known[places])
+            same = np.flatnonzero(own_row[:-step] == own_row[step:])
+            rows.append(own_row[same])
+            firsts.append(facts[kind][own[same]])
+            seconds.append(own[same + step])
+        row, before, second = map(np.concatenate, (rows, firsts, seconds))
+        size, value = facts[4][second], facts[3][second]
+        shifts = _shifts()
+        fits = size < len(shifts) // 1024
         at = np.where(fits, size, 0) << 10
-        before, value = self._facts[kind][first], self._facts[3][second]
         for byte in range(4):
-            value ^= _shifts()[at + (byte << 8) + (before >> (8 * byte) & 0xFF)]
+            value ^= shifts[at + (byte << 8) + (before >> (8 * byte) & 0xFF)]
         for n in np.flatnonzero(~fits).tolist():
             value[n] = zlib.crc32(self._long[int(second[n])], int(before[n]))
         value &= 0xFFFFFFFE
-        likely = np.flatnonzero(self._near[value >> _NEAR])
-        value = value[likely]
-        place = np.searchsorted(self.hashes, value)
-        place[place == len(self.hashes)] = 0
-        held = np.flatnonzero(self.hashes[place] == value)
-        return row[same[likely[held]]] + place[held].astype(row.dtype)
+        near = self._near[value >> _NEAR]
+        left = np.flatnonzero(near >= 0)
+        value, place = value[left], near[left]
+        row = row[left]
+        held = self.hashes[place]
+        # The first hash that is near may be a smaller one: hashes are spread evenly, so that the
+        # right one, if any, is at most a few further.
+        while len(smaller := np.flatnonzero(held < value)):
+            place[smaller] += 1
+            held[smaller] = self.hashes.take(place[smaller], mode="clip")
+            smaller = smaller[place[smaller] >= len(self.hashes)]
+            held[smaller] = 0xFFFFFFFF
+        right = np.flatnonzero(held == value)
+        return row[right] + place[right].astype(row.dtype)
 
     def _learn(self, word: str) -> None:
         root = stem(word).encode("utf-8", "surrogatepass")
@@ -384,11 +404,12 @@ class Scored:
 
         if not len(self.read):
             return np.zeros(len(self.label), np.bool_)
-        order = np.lexsort((-self.read, self.label))
+        read = np.flatnonzero(self.read)  # most are hopeless, and tell nothing
+        order = read[np.lexsort((-self.read[read], self.label[read]))]
         label = self.label[order]
         starts = np.flatnonzero(np.diff(label, prepend=-1))
         place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-        none = np.ones(int(label.max()) + 1)
+        none = np.ones(int(self.label.max()) + 1)
         best = order[place < _TELLING]
         np.multiply.at(none, self.label[best], 1.0 - self.read[best])
         told: npt.NDArray[np.bool_] = 1.0 - none[self.label] >= report
@@ -416,9 +437,21 @@ class Linear:
     index: GramIndex = dataclasses.field(init=False)
     gate: Numbers = dataclasses.field(init=False)
     fast: Weights = dataclasses.field(init=False)
+    _sources: list[Indices] = dataclasses.field(init=False)
+    """For each block and label the column of ``weights``, the one behind the last for none."""
+    _in_names: npt.NDArray[np.bool_] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
+        import numpy as np
+
         self.fast = Weights(self.weights, self.frequent(_FREQUENT))
+        self._sources, at = [], 1
+        for labels in self.blocks:
+            source = np.full(self.labels, len(self.bias), np.int64)
+            source[labels] = np.arange(at, at + len(labels))
+            self._sources.append(source)
+            at += len(labels)
+        self._in_names = np.diff(self.name_grams.indptr) > 0
         self.gate = self.weights[:, [0]].toarray().ravel()
         self.index = GramIndex(self.hashes)
 
@@ -452,22 +485,26 @@ class Linear:
         gate = rows @ self.gate + self.bias[0]
         open_ = np.flatnonzero(gate >= self.gate_floor)
         chosen = rows[open_]
-        raw = self.fast.product(chosen) + self.bias
-        blocks, at = [], 1
-        for labels in self.blocks:
+        # Behind the scores the floor, for the labels that a block does not know.
+        raw = np.full((len(open_), len(self.bias) + 1), FLOOR, np.float32)
+        raw[:, :-1] = self.fast.product(chosen)
+        raw[:, :-1] += self.bias
+        blocks = []
+        for source in self._sources:
             scores = np.full((count, self.labels), FLOOR, np.float32)
-            scores[np.ix_(open_, labels)] = raw[:, at : at + len(labels)]
-            at += len(labels)
+            scores[open_] = raw.take(source, axis=1)
             blocks.append(scores)
         names = np.zeros((count, self.labels), np.float32)
         if self.name_grams.shape[1]:
+            inside = np.flatnonzero(self._in_names[chosen.indices])
             present = chosen.copy()
             present.data[:] = 1.0
-            shares = (present @ self.name_grams).toarray()
+            shares = spread(present, inside, self.name_grams)
             # Names stand label by label; the best of a label's names counts.
             starts = np.flatnonzero(np.diff(self.name_labels, prepend=-1))
-            best = np.maximum.reduceat(shares, starts, axis=1)
-            names[np.ix_(open_, self.name_labels[starts])] = best
+            best = np.zeros((len(open_), self.labels), np.float32)
+            best[:, self.name_labels[starts]] = np.maximum.reduceat(shares, starts, axis=1)
+            names[open_] = best
         return gate.astype(np.float32), blocks, names
 
 
@@ -492,17 +529,40 @@ class Weights:
         from scipy import sparse
 
         place = self.place[rows.indices]
-        near = place >= 0
-        ends = np.r_[0, np.cumsum(near, dtype=np.int32)][rows.indptr].astype(np.int32)
+        near, far = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
+        ends = np.searchsorted(near, rows.indptr).astype(np.int32)
         frequent = sparse.csr_matrix(
             (rows.data[near], place[near], ends), shape=(rows.shape[0], len(self.dense))
         )
-        rare = sparse.csr_matrix(
-            (rows.data[~near], rows.indices[~near], rows.indptr - ends), shape=rows.shape
-        )
         total: Numbers = frequent @ self.dense
-        total += (rare @ self.sparse).toarray()
+        total += spread(rows, far, self.sparse)
         return total
+
+
+def spread(rows: sparse.csr_matrix, entries: Indices, weights: sparse.csr_matrix) -> Numbers:
+    """``rows @ weights``, dense, of some entries of the rows: the sooner the fewer those are.
+
+    >>> from scipy import sparse
+    >>> both = sparse.csr_matrix([[1.0, 2.0], [0.0, 3.0]])
+    >>> spread(both, both.indptr[1:] - 1, both).tolist()
+    [[0.0, 6.0], [0.0, 9.0]]
+    """
+    import numpy as np
+
+    count, width = rows.shape[0], weights.shape[1]
+    grams = rows.indices[entries]
+    begins = weights.indptr[grams]
+    sizes = weights.indptr[grams + 1] - begins
+    filled = np.flatnonzero(sizes)
+    entries, begins, sizes = entries[filled], begins[filled], sizes[filled]
+    ends = np.cumsum(sizes)
+    at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - ends + sizes, sizes)
+    row = np.searchsorted(rows.indptr, entries, side="right") - 1
+    place = np.repeat(row * width, sizes) + weights.indices[at]
+    values = np.repeat(rows.data[entries], sizes) * weights.data[at]
+    total = np.zeros(count * width, values.dtype)
+    np.add.at(total, place, values)  # in order, as the product of sparse matrices adds them
+    return total.reshape(count, width)
 
 
 def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -539,43 +599,67 @@ def candidates(
     opened = [scores[open_] for scores in blocks]
     # From the lowest to the highest of each sentence: its leaders and how far they are ahead.
     ordered = [np.sort(scores, axis=1) for scores in opened]
-    named = names[open_] > 0.8
+    shares = names[open_]
+    named = shares > 0.8
     chosen = named.copy()
     for scores, order in zip(opened, ordered, strict=True):
         least = order[:, max(0, order.shape[1] - _TOP)]
         chosen |= (scores >= least[:, None]) & (scores > FLOOR)
     row, label = np.nonzero(chosen)
     at = open_[row]
+    before, after = at - 1, at + 1
+    first, last = before < 0, after >= count
+    before[first] = after[last] = 0
 
-    def beside(values: Numbers, step: int, *rest: Indices) -> Numbers:
-        place = at + step
-        inside = (place >= 0) & (place < count)
-        return np.where(inside, values[(place.clip(0, count - 1), *rest)], FLOOR)
+    def beside(values: Numbers, *rest: Indices) -> tuple[Numbers, Numbers]:
+        earlier, later = values[(before, *rest)], values[(after, *rest)]
+        earlier[first] = later[last] = FLOOR
+        return earlier, later
 
-    features: list[Any] = [gate[at], beside(gate, -1), beside(gate, 1)]
-    features.append(np.full(len(at), gate.mean() if count else 0.0, np.float32))
+    features: list[Any] = [gate[at], *beside(gate), gate.mean() if count else 0.0]
     few = min(3, count)
     for scores, opened_scores, order in zip(blocks, opened, ordered, strict=True):
         own = opened_scores[row, label]
         lead = order[:, -1]
         ahead = lead - order[:, -2] if labels > 1 else np.zeros_like(lead)
-        rank = (order[row] > own[:, None]).sum(axis=1)
-        around = np.maximum(beside(scores, 1, label), beside(scores, -1, label))
+        rank = labels * (row + 1) - _places(order, row, own)
+        around = np.maximum(*beside(scores, label))
         # Sentences off the gate have the floor: where too few are open, they make up the number.
-        best = np.vstack([opened_scores, np.full((few, labels), FLOOR, np.float32)])
-        best = np.partition(best, len(best) - few, axis=0)[len(best) - few :]
+        best = np.full((labels, len(open_) + few), FLOOR, np.float32)
+        best[:, few:] = opened_scores.T
+        best.partition(len(open_), axis=1)
+        best = best[:, len(open_) :]
         features += [own, own - lead[row], ahead[row], np.log1p(rank)]
-        features += [around, best.max(axis=0)[label], best.mean(axis=0)[label]]
+        features += [around, best.max(axis=1)[label], best.mean(axis=1)[label]]
         features += [own * odds[at], np.maximum(own, -0.4)]
-    first, second = blocks[0][at, label], blocks[-1][at, label]
-    features += [np.minimum(first, second), odds[at]]
-    features += [names[at, label], names[at, label] * named[row, label]]
-    features.append(names[open_].max(axis=1)[row])
+    one, other = blocks[0][at, label], blocks[-1][at, label]
+    share = shares[row, label]
+    features += [np.minimum(one, other), odds[at]]
+    features += [share, share * named[row, label]]
+    features.append(shares.max(axis=1)[row])
     shape = np.array([_shape(lines[n], len(words[n])) for n in open_.tolist()])
     features += list(shape.reshape(len(open_), _SHAPES)[row].T)
-    features.append(at / max(1, count))
-    features.append(np.full(len(at), np.log1p(count)))
-    return at, label, np.column_stack(features).astype(np.float32)
+    features += [at / max(1, count), np.log1p(count)]
+    found = np.empty((len(at), len(features)), np.float32)
+    for number, values in enumerate(features):
+        found[:, number] = values
+    return at, label, found
+
+
+def _places(ordered: Numbers, row: Indices, values: Numbers) -> Indices:
+    """How many numbers of earlier rows, and of its own that are no greater, stand before each.
+
+    Each row is sorted. All are searched at once: the bits of a number, as a whole number, sort as
+    it does (those of negative ones turned round), and behind the number of its row as one key.
+    """
+    import numpy as np
+
+    def keys(numbers: Numbers, rows: Indices) -> Indices:
+        bits = (numbers + np.float32(0)).view(np.int32)  # plus zero: there is one zero only
+        return (rows << 32) + (bits ^ (bits >> 31 & 0x7FFFFFFF))
+
+    every = keys(ordered, np.arange(len(ordered))[:, None]).ravel()
+    return np.searchsorted(every, keys(values, row), side="right")
 
 
 _SHAPES: Final = 9
@@ -586,17 +670,17 @@ _OTHER_FEATURES: Final = 7 + _SHAPES
 
 
 def _shape(line: str, words: int) -> tuple[float, ...]:
-    size = max(1, len(line))
+    raw = line.encode("utf-8", "surrogatepass")
     return (
         min(words, 60) / 10,
-        float(line.startswith("#")),
-        float("*" in line),
-        float(line.startswith("|")),
-        float("http" in line),
-        float(line[:1].isupper()),
-        float(line[-1:] in ".!?"),
-        sum(map(line.count, "0123456789")) / size,
-        float(line[:6].lower() == "figure"),
+        line.startswith("#"),
+        "*" in line,
+        line.startswith("|"),
+        "http" in line,
+        line[:1].isupper(),
+        line[-1:] in ".!?",
+        (len(raw) - len(raw.translate(None, b"0123456789"))) / max(1, len(line)),
+        line[:6].lower() == "figure",
     )
 
 
@@ -628,15 +712,30 @@ class Ranker:
 
         ready = terms(features, self.mean, self.spread)
         own = self.by_label[label]
-        logit = ready @ self.coefficients + self.intercept + own[:, 0]
+        logit = _times(ready, self.coefficients) + self.intercept + own[:, 0]
         logit += own[:, 1] * ready[:, self.slopes[0]] + own[:, 2] * ready[:, self.slopes[1]]
         total = _logistic(logit)
         plain = ready[:, : features.shape[1]]
         for hidden, out in zip(self.hidden, self.out, strict=True):
-            units = np.maximum(plain @ hidden[:-1] + hidden[-1], 0.0)
-            total += _logistic(units @ out[:-1] + out[-1]) / len(self.out)
+            units = np.maximum(_times(plain, hidden[:-1]) + hidden[-1], 0.0)
+            total += _logistic(_times(units, out[:-1]) + out[-1]) / len(self.out)
         total /= 2
         return calibrated(total, self.calibration)
+
+
+def _times(left: Numbers, right: Numbers) -> Numbers:
+    """``left @ right`` in parts so small that BLAS takes no second thread.
+
+    Threads that wait for their next product spin: where other work runs beside, that costs many
+    times what the products do.
+    """
+    import numpy as np
+
+    step = max(1, (_SERIAL if right.ndim > 1 else _SERIAL_VECTOR) // max(1, right.size))
+    found = np.empty((len(left), *right.shape[1:]), np.result_type(left, right))
+    for at in range(0, len(left), step):
+        np.matmul(left[at : at + step], right, out=found[at : at + step])
+    return found
 
 
 def _logistic(logit: Numbers) -> Numbers:
@@ -698,13 +797,15 @@ class Model:
     about: dict[str, Any]
     reader: Ranker | None = None
     _subs_of: dict[str, list[int]] = dataclasses.field(init=False)
-    _fast_subs: Weights = dataclasses.field(init=False)
+    _by_sub: sparse.csc_matrix = dataclasses.field(init=False)
+    _tables: dict[str, tuple[Indices, Numbers]] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self._subs_of = {}
         for number, name in enumerate(self.subs):
             self._subs_of.setdefault(name.partition(".")[0], []).append(number)
-        self._fast_subs = Weights(self.sub_weights, self.linear.frequent(_FREQUENT // 2))
+        self._by_sub = self.sub_weights.tocsc()
+        self._tables = {}
 
     def score(self, lines: Sequence[str]) -> tuple[Scored, sparse.csr_matrix]:
         """Candidates of a report given as its sentences in order, and the rows of n-grams."""
@@ -726,14 +827,35 @@ class Model:
 
         ``rows`` are the n-grams of a sentence for each of ``parents``.
         """
-        split = [number for number, parent in enumerate(parents) if parent in self._subs_of]
         found = list(parents)
-        scores = self._fast_subs.product(rows[split]) + self.sub_bias
-        for number, own in zip(split, scores, strict=True):
-            best = max(self._subs_of[parents[number]], key=own.__getitem__)
-            if own[best] >= self.sub_floor:
-                found[number] = self.subs[best]
+        for number, parent in enumerate(parents):
+            if parent not in self._subs_of:
+                continue
+            own = self._subs_of[parent]
+            held, weights = self._table(parent)
+            grams = rows.indices[rows.indptr[number] : rows.indptr[number + 1]]
+            data = rows.data[rows.indptr[number] : rows.indptr[number + 1]]
+            place = held.searchsorted(grams)
+            known = (held[place] == grams).nonzero()[0]
+            scores = data[known] @ weights[place[known]] + self.sub_bias[own]
+            best = int(scores.argmax())
+            if scores[best] >= self.sub_floor:
+                found[number] = self.subs[own[best]]
         return found
+
+    def _table(self, parent: str) -> tuple[Indices, Numbers]:
+        """The n-grams that tell the sub-techniques of a technique, and the weights of each."""
+        import numpy as np
+
+        if parent not in self._tables:
+            weights = self._by_sub[:, self._subs_of[parent]].tocsr()
+            held = np.flatnonzero(np.diff(weights.indptr))
+            # A last one that no n-gram is, for places behind the last.
+            self._tables[parent] = (
+                np.append(held, weights.shape[0]).astype(np.int32),
+                np.vstack([weights[held].toarray(), np.zeros((1, weights.shape[1]), np.float32)]),
+            )
+        return self._tables[parent]
 
 
 def silence(report: Report) -> str:

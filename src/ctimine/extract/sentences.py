@@ -12,7 +12,10 @@ import functools
 import re
 from typing import Final
 
-TECHNIQUE_ID: Final = re.compile(r"(?<![A-Za-z0-9])T\d{4}(?:[./]\d{3})?(?!\d)")
+TECHNIQUE_ID: Final = re.compile(
+    # the letter first: ``re`` leaps to it, and looks back only there
+    r"T(?<![A-Za-z0-9]T)\d{4}(?:[./]\d{3})?(?!\d)"
+)
 """A written technique id, as a sign that a sentence maps itself; :mod:`.ids` reads ids in full."""
 _END: Final = re.compile(
     # Latin marks: closing quotes and brackets, footnotes such as [12], then space, then an opening
