@@ -238,6 +238,8 @@ class Sentence:
 
     def _blank_appositives(self) -> None:
         """Other names of the same actor beside it are no agents of their own."""
+        if ACTOR not in self.shape:  # most sentences, in which the pattern looks back everywhere
+            return
         for match in _APPOSITIVE.finditer(self.shape):
             body = match.start("body"), match.end("body")
             if TARGET in self.shape[body[0] : body[1]]:

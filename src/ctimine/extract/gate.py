@@ -98,6 +98,7 @@ def _both_words(
         yield first, next(others, frozenset())
 
 
+_MOST_REMEMBERED: Final = 20_000
 _ENOUGH: Final = 4  # letters that tell a word from most others
 
 
@@ -210,6 +211,7 @@ class Gate:
                         key = word if self._exact else word.lower()
                         behind.setdefault(key, [0, 0])[side] |= bit
         self._always = (always[0], always[1])
+        self._known: dict[int, tuple[int, ...]] = {}
         self._behind = [(first, second) for first, second in behind.values()]
         self._words = ahocorasick_rs.AhoCorasick(
             list(behind),
@@ -229,6 +231,14 @@ class Gate:
             first |= own[0]
             second |= own[1]
         ways = first & second
+        found = self._known.get(ways)  # the same few come again and again
+        if found is None:
+            if len(self._known) > _MOST_REMEMBERED:
+                self._known.clear()
+            found = self._known[ways] = self._patterns_of(ways)
+        return list(found)
+
+    def _patterns_of(self, ways: int) -> tuple[int, ...]:
         found: list[int] = []
         while ways:
             lowest = ways & -ways
@@ -236,7 +246,7 @@ class Gate:
             owner = self._owners[lowest.bit_length() - 1]
             if not found or found[-1] != owner:
                 found.append(owner)
-        return found
+        return tuple(found)
 
     def matches(self, text: str) -> bool:
         """Whether any of the patterns matches in the text."""
@@ -266,11 +276,14 @@ class Openings:
     def __init__(self, text: str, gate: Gate, hits: Sequence[tuple[int, int, int]]) -> None:
         self._text, self._gate, self._hits = text, gate, hits
         self._ends = [end for _, _, end in hits]
+        self._without = gate.opened_by(())
 
     def open(self, start: int, end: int) -> list[int]:
         """Places of the patterns that can match the passage, in their order."""
         first = bisect.bisect_right(self._ends, start)
         last = bisect.bisect_right(self._ends, end, first)
+        if first == last:  # most
+            return list(self._without)
         return self._gate.opened_by([word for word, at, _ in self._hits[first:last] if at >= start])
 
     def passing(self, start: int, end: int) -> list[re.Pattern[str]]:
@@ -280,7 +293,7 @@ class Openings:
     def lines(self) -> Iterator[tuple[int, int]]:
         """The lines in which any pattern can match."""
         places = (at for _, at, _ in self._hits)
-        if self._gate.opened_by(()):
+        if self._without:
             places = (match.start() for match in re.finditer(r"[^\n]+", self._text))
         reached = -1
         for at in places:

@@ -10,10 +10,12 @@ written by ``scripts/train_services.py``. Nothing but the standard library is ne
 
 from __future__ import annotations
 
+import bisect
 import functools
 import importlib.resources
 import itertools
 import math
+import operator
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -192,38 +194,48 @@ def features(sentence: str, named: Sequence[tuple[int, int, str]]) -> set[str]:
     """
     read = tokens(sentence, named)
     found: set[str] = set()
-    places = [
-        (i, name)
-        for i, (_, names) in enumerate(read)
-        for name in names
-        if not name.startswith("k_")
-    ]
+    ways = list(map(_ways, read))
+    places = [(i, name) for i, (names, _) in enumerate(ways) for name in names]
     at = [i for i, (form, _) in enumerate(read) if form == "<svc>"]
     kinds = {name for i in at for name in read[i][1] if name.startswith("k_")}
     found |= {f"w:{form}" for form, _ in read} | kinds
     for name in {name for _, name in places}:
         found.add(f"c:{name}")
         found |= {f"{kind}&{name}" for kind in kinds}
-    ways = [
-        (form, *(f"({name})" for name in names if not name.startswith("k_")))
-        for form, names in read
-    ]
-    for left, right in itertools.pairwise(ways):
+    for (_, left), (_, right) in itertools.pairwise(ways):
         found |= {f"b:{one}_{two}" for one in left for two in right}
-    for n, (i, first) in enumerate(places):
-        for j, second in places[n + 1 :]:
-            if j - i > _PAIR:
-                break
-            if j > i:
-                found.add(f"s:{first}>{second}")
+    pairs: set[tuple[str, str]] = set()
+    end = 0
+    for i, first in places:
+        while end < len(places) and places[end][0] <= i + _PAIR:
+            end += 1
+        behind = bisect.bisect_right(places, i, key=_first)
+        pairs |= {(first, second) for _, second in places[behind:end]}
+    found |= {f"s:{first}>{second}" for first, second in pairs}
     for i in at:
         for step in _BESIDE:
             if 0 <= i + step < len(ways):
-                found |= {f"n{step:+}:{one}" for one in ways[i + step]}
+                _, own = ways[i + step]
+                found |= {f"n{step:+}:{one}" for one in own}
                 if abs(step) > 1:
-                    found |= {f"n{'-' if step < 0 else '+'}:{one}" for one in ways[i + step]}
+                    found |= {f"n{'-' if step < 0 else '+'}:{one}" for one in own}
     found |= _who_does_what(read, places, at)
     return found
+
+
+_first: Final = operator.itemgetter(0)
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _ways(token: Token) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The classes of a token but for the kind of a service, and the ways in which it can be told.
+
+    >>> _ways(("<svc>", ("svc", "k_paste")))
+    (('svc',), ('<svc>', '(svc)'))
+    """
+    form, names = token
+    classes = tuple(name for name in names if not name.startswith("k_"))
+    return classes, (form, *(f"({name})" for name in classes))
 
 
 def judge(found: set[str]) -> tuple[float, dict[str, float]]:

@@ -563,9 +563,10 @@ class Judge:
 
     def _labels(self, index: int, size: int) -> list[tuple[Stance, int]]:
         """Evidence labels among the first characters of a block, by form, with their places."""
-        key = (index, min(size, len(words := self.layout.words(index))))
+        block = self.layout.blocks[index]
+        key = (index, min(size, max(0, block.end - block.start)))
         if key not in self._heads:
-            forms = rules().label_forms
+            forms, words = rules().label_forms, self.layout.words(index)
             if index not in self._label_places:
                 self._label_places[index] = forms.places(words)
             self._heads[key] = forms.find(words, self._label_places[index], key[1])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ctimine.errors import ExtractError
@@ -175,15 +175,20 @@ def find_described(
         return plain
     least = load_model().thresholds
     plain = agreed(plain, [m for m in seen if m.score >= least["balanced"]])
+    said = _by_family(plain)
     listed = [m for m in seen if m.score >= least[threshold]]
-    return (*plain, *(m for m in listed if not any(_same(m, other) for other in plain)))
+    return (
+        *plain,
+        *(m for m in listed if not any(_same(m, other) for other in said.get(_family(m), ()))),
+    )
 
 
 def agreed(told: Sequence[Mention], described: Sequence[Mention]) -> tuple[Mention, ...]:
     """What plain words tell, marked where the model describes the same sentence so."""
+    families = _by_family(described)
     found = []
     for mention in told:
-        rules = {other.rule for other in described if _same(other, mention)}
+        rules = {o.rule for o in families.get(_family(mention), ()) if _same(o, mention)}
         if rules:
             score = TWICE_SURE if SURE in rules else SCORES[RULE]
             found.append(dataclasses.replace(mention, rule=RULE, score=score))
@@ -192,12 +197,21 @@ def agreed(told: Sequence[Mention], described: Sequence[Mention]) -> tuple[Menti
     return tuple(found)
 
 
+def _by_family(mentions: Iterable[Mention]) -> dict[str, list[Mention]]:
+    """Mentions by their technique or its parent."""
+    found: dict[str, list[Mention]] = {}
+    for mention in mentions:
+        found.setdefault(_family(mention), []).append(mention)
+    return found
+
+
+def _family(mention: Mention) -> str:
+    return mention.concept.partition(".")[0]
+
+
 def _same(described: Mention, told: Mention) -> bool:
     """Whether a described sentence holds those words and has their technique or its parent."""
-    return (
-        described.start <= told.start < described.end
-        and described.concept.partition(".")[0] == told.concept.partition(".")[0]
-    )
+    return described.start <= told.start < described.end and _family(described) == _family(told)
 
 
 def _sentences(layout: Layout) -> Iterator[tuple[int, int]]:
