@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import functools
+import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -11,7 +13,7 @@ from typing import Final
 from ctimine.attack import fold
 from ctimine.extract.agents import Thing
 from ctimine.extract.candidates import plain_spaces
-from ctimine.extract.caseless import caseless
+from ctimine.extract.caseless import caseless, folded, may_hold
 from ctimine.extract.gate import Scan
 from ctimine.extract.owners import owner_of_tool
 from ctimine.extract.passages import Layout
@@ -237,6 +239,8 @@ class About:
         found: set[str] = set()
         names = {self.text[t.start : t.end]: t for t in self.actors if t.kind == "actor"}
         for name in sorted(names, key=lambda n: (-len(n), n)):
+            if not may_hold(folded(title), name):
+                continue
             cluster = self.clusters.of(names[name].key)
             pattern = rf"(?<!\w)(?<!not )(?<!unlike ){re.escape(name)}(?!\w)(?!{_NOT_ITSELF})"
             if cluster in known and re.search(pattern, title, re.IGNORECASE):
@@ -431,10 +435,12 @@ class About:
 
     def _titled(self, title: str) -> dict[str, Thing]:
         """What a title names, each by its key where the text has it first."""
+        small = folded(title)
         return {
             thing.key: thing
             for thing in reversed(self.things)
-            if re.search(rf"(?<!\w){re.escape(thing.name)}(?!\w)", title, re.IGNORECASE)
+            if may_hold(small, thing.name)
+            and re.search(rf"(?<!\w){re.escape(thing.name)}(?!\w)", title, re.IGNORECASE)
         }
 
 
@@ -447,14 +453,12 @@ def _endings(words: str) -> Iterator[str]:
 
 def within(things: Sequence[Thing], start: int, end: int) -> Iterator[Thing]:
     """Things of a sorted list that lie between two offsets."""
-    low, high = 0, len(things)
-    while low < high:
-        middle = (low + high) // 2
-        if things[middle].start < start:
-            low = middle + 1
-        else:
-            high = middle
-    while low < len(things) and things[low].start < end:
-        if things[low].end <= end:
-            yield things[low]
-        low += 1
+    for at in range(bisect.bisect_left(things, start, key=_start), len(things)):
+        thing = things[at]
+        if thing.start >= end:
+            return
+        if thing.end <= end:
+            yield thing
+
+
+_start: Final = operator.attrgetter("start")

@@ -313,7 +313,10 @@ class Sentence:
             word[0].isupper()
             and fold(word) not in _NO_NAME
             and not re.search(r"-[a-z]", word)  # "Iran-linked"
-            and not re.search(rf"\b{re.escape(word.lower())}\b", self._report)
+            and not (
+                word.lower() in self._report
+                and re.search(rf"\b{re.escape(word.lower())}\b", self._report)
+            )
             for word in (word.strip(",”’'") for word in words.split()[first:])
             if word
         )

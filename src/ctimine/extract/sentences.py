@@ -18,15 +18,18 @@ TECHNIQUE_ID: Final = re.compile(
 )
 """A written technique id, as a sign that a sentence maps itself; :mod:`.ids` reads ids in full."""
 _END: Final = re.compile(
+    # any first mark, so that ``re`` leaps from one to the next, and what each may be
+    r"[.!?…。！？।؟۔\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029](?:"
     # Latin marks: closing quotes and brackets, footnotes such as [12], then space, then an opening
-    # (the look-behind and the possessive marks keep hostile runs of marks linear)
-    r"(?<![.!?…])[.!?…]++[\"'”’»)\]*_]*+(?:\[[A-Za-z]{0,3}\d[\d,–-]*+\])*+"
+    # (the look-behinds and the possessive marks keep hostile runs of marks linear)
+    r"(?<=[.!?…])(?<![.!?…]{2})[.!?…]*+[\"'”’»)\]*_]*+(?:\[[A-Za-z]{0,3}\d[\d,–-]*+\])*+"
     r"(?=\s++[\"'“‘«(\[*_`]*+[^\Wa-z_])"
     # marks of scripts that put no space behind them, with their closing quotes
-    r"|[。！？]+[”’」』）]*"
+    r"|(?<=[。！？])[。！？]*[”’」』）]*"
     # Devanagari and Arabic marks
-    r"|[।؟۔]+(?=\s)"
-    r"|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+"
+    r"|(?<=[।؟۔])[।؟۔]*(?=\s)"
+    r"|(?<=[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]*"
+    r")"
 )
 _WORD: Final = re.compile(r"[^\s(\[\"'“‘«/*_]+$")
 _NEVER: Final = frozenset(
@@ -114,8 +117,8 @@ def _number_follows(text: str, dot: int) -> bool:
 
 
 def _add(text: str, start: int, end: int, into: list[tuple[int, int]]) -> None:
-    piece = text[start:end]
-    kept = piece.strip()
+    piece = text[start:end].lstrip()
+    kept = piece.rstrip()
     if kept:
-        begin = start + len(piece) - len(piece.lstrip())
+        begin = end - len(piece)
         into.append((begin, begin + len(kept)))
