@@ -35,6 +35,7 @@ ROLES: Final = (
     "phishing",
     "exfiltration",
     "acquired",
+    "link",
 )
 LENGTH: Final = 10.0
 """What every sentence's features are scaled to, so that long ones do not run away."""

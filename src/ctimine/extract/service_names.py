@@ -51,7 +51,7 @@ class Context:
     """What must stand around a name, as ``service_contexts.toml`` has it.
 
     ``side`` is ``before``, ``after`` or ``around``; ``within`` counts characters on each side (0:
-    the whole sentence). Without a pattern nothing fits.
+    the whole sentence). Without a pattern nothing fits; nor where ``unless`` follows the name.
     """
 
     name: str
@@ -60,10 +60,11 @@ class Context:
     pattern: re.Pattern[str] | None
     example: str
     counterexample: str
+    unless: re.Pattern[str] | None = None
 
     def fits(self, text: str, start: int, end: int) -> bool:
         """Whether the surroundings of ``text[start:end]`` are these."""
-        if self.pattern is None:
+        if self.pattern is None or (self.unless and self.unless.match(text, end, end + _AFTER)):
             return False
         if self.side == "before":
             found = self.pattern.search(text[max(0, start - _BEFORE) : start])
@@ -114,6 +115,9 @@ def contexts(table: str, field: str) -> dict[str, tuple[Context, ...]]:
             else None,
             row.get("example", ""),
             row["counterexample"],
+            compiled(row["unless"], f"service_contexts.toml: {row['name']}", re.NOFLAG)
+            if "unless" in row
+            else None,
         )
         values = row.get(field, ())
         for value in (values,) if isinstance(values, str) else values:

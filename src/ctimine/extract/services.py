@@ -192,7 +192,7 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
         name = "link"
     if name == "exfiltration" and _FETCHED.search(near):
         name = "hosting"
-    if name == "hosting" and _MAIL.search(near) and _LINK.search(near):
+    if name == "hosting" and links_in_a_mail(near):
         name = "link"
     if name == "hosting" and _CREDENTIAL_PAGE.search(near):
         return None
@@ -200,6 +200,15 @@ def judge_sentence(sentence: str) -> tuple[Role, Named] | None:
     if name == "exfiltration":
         technique = _exfiltration(near, [kind for _, _, kind in kinds])
     return Role(name, technique, round(abuse, 3)), named
+
+
+def links_in_a_mail(sentence: str) -> bool:
+    """Whether a sentence speaks of a mail or a document, and of a link.
+
+    >>> links_in_a_mail("The mail had a link to Dropbox."), links_in_a_mail("It asks Dropbox.")
+    (True, False)
+    """
+    return bool(_MAIL.search(sentence) and _LINK.search(sentence))
 
 
 def _judge_passage(text: str, start: int, end: int, stop: int) -> tuple[Role, Named, int] | None:
