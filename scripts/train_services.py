@@ -90,7 +90,7 @@ def _by_its_way(example: Example) -> Example:
 
 
 def _ours() -> Iterator[Example]:
-    for name in ("training", "unopened_4", "unopened_3", "unopened_2", "unopened", "development"):
+    for name in ("training", *(f"unopened_{n}" for n in (5, 4, 3, 2)), "unopened", "development"):
         for line in (SETS / f"{name}.jsonl").read_text("utf-8").splitlines():
             row = json.loads(line)
             yield Example(row.get("writer", name), row["text"], role_of(row["technique"]))

@@ -274,6 +274,10 @@ FLOORS = {
         "4fdae4f6247492d2",
         {"precision": 0.99, "recall": 0.95, "role precision": 0.88, "role recall": 0.85},
     ),
+    "unopened_5.jsonl": (
+        "ea09e206ee932f5a",
+        {"precision": 0.98, "recall": 0.95, "role precision": 0.98, "role recall": 0.95},
+    ),
 }
 
 

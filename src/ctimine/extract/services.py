@@ -93,7 +93,7 @@ _MESSAGES_TAKEN: Final = re.compile(
     re.IGNORECASE,
 )
 """The messenger is what is robbed, not the way."""
-_ENOUGH: Final = 0.6
+_ENOUGH: Final = 0.65
 """Probability of abuse that a sentence needs."""
 _ENOUGH_UNNAMED: Final = 0.75
 """The same where no service is named: two in five were wrong between the two when read."""
