@@ -18,14 +18,8 @@ from pathlib import Path
 
 from ctimine.attack import load_attack
 from ctimine.evaluate import evaluate_rows, read_rows, to_text
-from ctimine.evaluate.training import (
-    Material,
-    fit,
-    fit_examples,
-    folds_of,
-    read_material,
-    texts_of,
-)
+from ctimine.evaluate.training import fit, fit_examples
+from ctimine.evaluate.training_material import Material, folds_of, read_material, texts_of
 from ctimine.extract.behaviours import find_behaviours, load_model
 from ctimine.extract.finding import find_mentions
 from ctimine.extract.services import find_services

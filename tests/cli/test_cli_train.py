@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from ctimine.cli.main import app
 from ctimine.errors import EvaluationError, InputError
-from ctimine.extract.behaviours import find_behaviours, read_model
+from ctimine.extract.behaviours import find_behaviours
+from ctimine.extract.behaviours_file import read_model
 from ctimine.model import Report
 
 WAYS = {

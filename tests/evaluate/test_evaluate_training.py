@@ -10,15 +10,11 @@ import pytest
 
 from ctimine.attack import load_attack
 from ctimine.errors import EvaluationError
-from ctimine.evaluate.training import fit_examples, folds_of, text_digest, train_behaviours
-from ctimine.extract.behaviours import (
-    SURE,
-    Grams,
-    find_behaviours,
-    read_model,
-    save_model,
-    words_of,
-)
+from ctimine.evaluate.training import fit_examples, train_behaviours
+from ctimine.evaluate.training_material import folds_of, text_digest
+from ctimine.extract.behaviours import SURE, find_behaviours
+from ctimine.extract.behaviours_file import read_model, save_model
+from ctimine.extract.grams import Grams, words_of
 from ctimine.model import Report
 
 LOUD = {

@@ -13,20 +13,11 @@ from hypothesis import strategies as st
 
 from ctimine.attack import load_attack
 from ctimine.errors import ExtractError
-from ctimine.extract.behaviours import (
-    GramIndex,
-    Grams,
-    Scored,
-    _places,
-    _times,
-    find_behaviours,
-    load_model,
-    read_model,
-    save_model,
-    silence,
-    why,
-    words_of,
-)
+from ctimine.extract.behaviours import find_behaviours, load_model, silence, why
+from ctimine.extract.behaviours_file import read_model, save_model
+from ctimine.extract.behaviours_model import Scored
+from ctimine.extract.behaviours_ranking import _places, _times
+from ctimine.extract.grams import GramIndex, Grams, words_of
 from ctimine.model import Block, Report
 
 MODELS = resources.files("ctimine.extract") / "models"

@@ -39,7 +39,7 @@ def train_behaviours_command(
     if not out.absolute().parent.is_dir():
         raise InputError("no such folder to write a model to", subject=str(out.absolute().parent))
     from ctimine.evaluate.training import train_behaviours
-    from ctimine.extract.behaviours import save_model
+    from ctimine.extract.behaviours_file import save_model
 
     left_out = [name.strip() for name in without.split(",") if name.strip()]
     model = train_behaviours(
