@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ctimine.errors import EvaluationError, in_words
 from ctimine.extract.sentences import sentences
@@ -54,15 +54,64 @@ class Row:
 
     @property
     def report(self) -> Report:
-        """The row as a report: every line a block, marked by how Markdown would read it."""
+        """The row as a report: every line a block, marked by how Markdown would read it.
+
+        Lines that were broken in the middle of a sentence are one again, at the same offsets.
+        """
+        text = unbroken(self.text)
         return Report(
             id=stable_id("report", "evaluation", self.key),
             source="evaluation",
             item=self.key,
-            text=self.text,
-            blocks=_blocks(self.text),
+            text=text,
+            blocks=_blocks(text),
             language="en",
         )
+
+
+_LONG_LINE: Final = 50
+"""Characters from which a line may have been broken because the page was full."""
+_FULL_LINE: Final = 60
+"""Characters from which it was, in a text of broken lines, whatever comes next."""
+_BROKEN_TEXT: Final = 0.1
+"""Share of the long lines that the next one goes on in small letters, from which a text is such."""
+_OPEN_END: Final = re.compile(r"[A-Za-z]{2}[,)’'”\"-]?\s*$")
+_GOES_ON: Final = re.compile(r"[a-z]+[,)]? [a-z]{2}")
+_NEW_LINE: Final = re.compile(r"\s*(?:#|[-*•–|]\s|\d{1,2}[.)]\s|[\w /-]{1,30}:\s|h(?:tt|xx)ps?:|$)")
+
+
+def unbroken(text: str) -> str:
+    r"""The text with blanks for the breaks of lines that were set to the width of a page.
+
+    As long as before, so that offsets stay. A text counts as such where many of its long lines are
+    gone on with in small letters; other texts, whose lines are paragraphs, stay as they are.
+
+    >>> page = "The group sent mails with documents in which a macro\nstarted the loader.\nNext"
+    >>> unbroken(page).splitlines()
+    ['The group sent mails with documents in which a macro started the loader.', 'Next']
+    """
+    lines = text.split("\n")
+    pairs = [
+        (number, lines[number], after)
+        for number, after in enumerate(lines[1:])
+        if len(lines[number]) >= _LONG_LINE
+    ]
+    going_on = [
+        number
+        for number, line, after in pairs
+        if _GOES_ON.match(after) and _OPEN_END.search(line[-6:])
+    ]
+    if not going_on or len(going_on) < _BROKEN_TEXT * len(pairs):
+        return text
+    joined = set(going_on) | {
+        number
+        for number, line, after in pairs
+        if len(line) >= _FULL_LINE and _OPEN_END.search(line[-6:]) and not _NEW_LINE.match(after)
+    }
+    parts = []
+    for number, line in enumerate(lines):
+        parts += [line, " " if number in joined else "\n"]
+    return "".join(parts[:-1])
 
 
 def read_rows(path: Path) -> Iterator[Row]:
