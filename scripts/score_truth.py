@@ -1,11 +1,12 @@
 """Scores claims against a hand-made truth of whole reports: which actor uses which technique.
 
-    python scripts/score_truth.py TRUTH.json [TRUTH.json ...] --rows FILE.jsonl [FILE.jsonl ...]
+    python scripts/score_truth.py TRUTH.jsonl [TRUTH.jsonl ...] --rows FILE.jsonl [FILE.jsonl ...]
         --corpus FOLDER [--behaviours balanced] [--show]
 
-A truth file names its ``report`` (the id of a row of ``--rows``, or a path below ``--corpus``; what
-follows a space in brackets does not count) and its ``links``: ``actor``, ``actor_id``,
-``technique``, ``kind`` (``id``, ``name`` or ``described``), ``stance``, ``where``, ``sure``.
+A line of a truth file is a report. It names its ``report`` (the id of a row of ``--rows``, or a
+path below ``--corpus``; what follows a space in brackets does not count) and its ``links``:
+``actor``, ``actor_id``, ``technique``, ``kind`` (``id``, ``name`` or ``described``), ``stance``,
+``where`` (``[start, end]`` of the sentence), ``sure``.
 
 A claim agrees with a link when actor and technique agree, once for each report however often it is
 said. Links that are not ``sure`` count neither for nor against; ``negated``, ``recommended`` and
@@ -39,9 +40,6 @@ KINDS: Final = ("id", "name", "described")
 BASES: Final = ("id", "name", "behaviour", "mapping")
 """On what claims rest, surest first."""
 NO_USE: Final = frozenset({"negated", "recommended", "capability"})
-FIRST_WORDS: Final = 6
-"""Words of a passage that the truth gives in place of offsets."""
-
 Pair = tuple[str, str]
 """Actor (as :func:`actor_key` gives it) and technique."""
 
@@ -114,7 +112,6 @@ def links_of(truth: Mapping[str, Any], catalogue: Catalogue) -> list[dict[str, A
 
 def score_report(
     truth: Mapping[str, Any],
-    report: Report,
     claims: Iterable[Claim],
     catalogue: Catalogue,
     *,
@@ -160,9 +157,7 @@ def score_report(
         score.found[kind] += 1
         stances = {"assessed" if link["stance"] == "assessed" else "reported" for link in links}
         score.same_stance += bool(stances & {claim.stance for claim in made[pair]})
-        score.same_place += any(
-            _same_place(link, claim, report) for link in links for claim in made[pair]
-        )
+        score.same_place += any(_same_place(link, claim) for link in links for claim in made[pair])
     for pair, found in sorted(made.items()):
         basis = min((claim.basis for claim in found), key=BASES.index)
         if pair in must:
@@ -187,19 +182,12 @@ def _is_actor(claim: Claim, catalogue: Catalogue, named: Collection[str]) -> boo
 
 
 def _note(what: str, pair: Pair, link: Mapping[str, Any]) -> str:
-    words = str(link.get("quote") or link["where"])
-    return f"{what:<8}{pair[0]} {pair[1]} {link['kind']} {link['where']} {words[:160]!r}"
+    return f"{what:<8}{pair[0]} {pair[1]} {link['kind']} {link['where']}"
 
 
-def _same_place(link: Mapping[str, Any], claim: Claim, report: Report) -> bool:
-    where = link["where"]
-    if isinstance(where, list):
-        start, end = (int(offset) for offset in where)
-        return claim.start < end and start < claim.end
-    words = fold(" ".join(str(where.get("first_words", "")).split()[:FIRST_WORDS]))
-    # The passage of a link may be a row or item whose beginning stands before the sentence quoted.
-    line = report.text.rfind("\n", 0, claim.start) + 1
-    return bool(words) and words in fold(report.text[line : claim.end])
+def _same_place(link: Mapping[str, Any], claim: Claim) -> bool:
+    start, end = (int(offset) for offset in link["where"])
+    return claim.start < end and start < claim.end
 
 
 def reports_of(
@@ -257,20 +245,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     catalogue = load_attack()
     behaviours: Threshold | None = None if options.behaviours == "none" else options.behaviours
-    truths = [json.loads(path.read_text("utf-8")) for path in options.truths]
+    truths = [
+        json.loads(line)
+        for path in options.truths
+        for line in path.read_text("utf-8").splitlines()
+        if line.strip()
+    ]
     reports = reports_of({report_name(truth) for truth in truths}, options.rows, options.corpus)
     totals = {True: Score(), False: Score()}
-    for path, truth in zip(options.truths, truths, strict=True):
+    for truth in truths:
         report = reports[report_name(truth)]
         _, claims = extract(report, catalogue, behaviours=behaviours)
         for exact, total in totals.items():
-            score, notes = score_report(truth, report, claims, catalogue, exact=exact)
+            score, notes = score_report(truth, claims, catalogue, exact=exact)
             total.add(score)
             if exact:
                 found, must = sum(score.found.values()), sum(score.must.values())
                 claimed, wrong = sum(score.claimed.values()), sum(score.wrong.values())
                 print(
-                    f"{path.name} {report.item}: recall {_share(found, must)}, "
+                    f"{report_name(truth)}: recall {_share(found, must)}, "
                     f"precision {_share(claimed - wrong, claimed)}"
                 )
                 if options.show:

@@ -50,7 +50,7 @@ def link(technique="T1102.001", **changes):
 
 def score(script, links, claims, *, exact=True):
     truth = {"report": "notes.md", "links": links}
-    return script.score_report(truth, REPORT, claims, load_attack(), exact=exact)
+    return script.score_report(truth, claims, load_attack(), exact=exact)
 
 
 def test_a_pair_counts_once_by_its_surest_kind(script):
@@ -132,8 +132,6 @@ def test_stance_is_compared_apart(script, told, made, same):
     [
         ([40, 80], 1),
         ([59, 80], 0),
-        ({"line": 3, "first_words": "APT29 used dead drops (T1102.001) in"}, 1),
-        ({"line": 9, "first_words": "Another line of the file is"}, 0),
     ],
 )
 def test_the_passage_is_compared_apart(script, where, same):
