@@ -278,3 +278,9 @@ def test_a_name_that_the_report_always_lengthens_is_another_one():
 )
 def test_a_name_that_also_stands_alone_or_behind_its_people_keeps_its_meaning(text):
     assert "G0032" in [concept for _, _, concept in found(text)]
+
+
+def test_what_is_coined_as_malware_is_no_gang():
+    text = "The GlassBot operators came back. In May GlassBot was quiet."
+    report = Report("r", "s", "i", text, language="en")
+    assert [m.quote for m in find_actors(report, load_attack()) if m.kind == "actor"] == []

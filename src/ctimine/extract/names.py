@@ -13,6 +13,7 @@ from ctimine.extract.agents import Thing
 from ctimine.extract.gate import Gate
 from ctimine.extract.passages import Layout
 from ctimine.extract.rules import rule_data
+from ctimine.extract.schemes import is_malware_name
 from ctimine.extract.stance import Judge
 from ctimine.model import UNSEEN, Mention
 
@@ -206,12 +207,14 @@ def introduced(names: Names, said: Sequence[Thing]) -> list[Thing]:
     text = names.text
     wanted: dict[str, str] = {}
     for thing in said:
-        if thing.start not in names.known:
+        if thing.start not in names.known and not is_malware_name(thing.name):
             wanted.setdefault(thing.name, thing.key)
     for match in _in_lines(_INTRODUCED, text):
         span = names.name_at(*match.span("x"))
         if span and span == match.span("x") and span[0] not in names.known:
             thing = names.thing(*span)
+            if is_malware_name(thing.name):
+                continue
             wanted.setdefault(thing.name, thing.key)
     for match in _in_lines(PATTERNED, text):
         if re.match(r"(?:The|This|These|Our|New|Both|An?|In|For|\w+ed|\w+ing) ", match.group()):

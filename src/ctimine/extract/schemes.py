@@ -115,6 +115,20 @@ _NOT_COINED: Final = frozenset(
 )
 
 
+_MALWARE_NAME: Final = re.compile(
+    r"\w(?:[Bb]ot|[Ll]oader|[Ss]tealer|[Mm]iner|[Ww]iper|[Dd]ropper|[Dd]oor|Rat|RAT)(?:net)?$"
+)
+
+
+def is_malware_name(name: str) -> bool:
+    """Whether a name that no list has is coined as malware is, not as those who run it are.
+
+    >>> is_malware_name("TrueBot"), is_malware_name("RATPAK"), is_malware_name("Snatch")
+    (True, False, False)
+    """
+    return bool(_MALWARE_NAME.search(name))
+
+
 def find_scheme_names(report: Report, taken: Sequence[Mention]) -> list[Mention]:
     """Names that follow a vendor's naming scheme and that the catalogue does not have.
 
@@ -182,7 +196,7 @@ def _introduced(report: Report, mask: bytearray) -> Iterator[Mention]:
     called = Counter(
         name
         for name, start, end in _callings(text)
-        if name not in _NOT_COINED and mask.find(1, start, end) < 0
+        if name not in _NOT_COINED and not is_malware_name(name) and mask.find(1, start, end) < 0
     )
     for name, times in sorted(called.items(), key=lambda item: (-item[1], item[0]))[:_MOST]:
         if times < len(re.findall(rf"(?<!\w){re.escape(name)} {_TOOLS}", text)):
