@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ctimine.attack import load_attack
 from ctimine.errors import ExtractError
-from ctimine.extract.behaviours import find_behaviours, load_model, silence, why
+from ctimine.extract.behaviours import SURE, find_behaviours, load_model, silence, why
 from ctimine.extract.behaviours_file import read_model, save_model
 from ctimine.extract.behaviours_model import Scored
 from ctimine.extract.behaviours_ranking import _places, _times
@@ -277,3 +277,18 @@ def test_a_mail_without_a_word_of_what_it_carries_is_phishing_and_no_more():
     assert spearphishing("The actor sent spearphishing emails to the staff of ministries.") == {
         "T1566"
     }
+
+
+@pytest.mark.parametrize(
+    ("sentence", "sure"),
+    [
+        ("The ransomware encrypted every file on the shared drives of the victim.", True),
+        ("The crew deployed its own ransomware on every server of the victim.", True),
+        ("Two weeks before the ransomware attack, the crew used a stolen account.", False),
+    ],
+)
+def test_the_name_of_a_kind_of_malware_is_no_sure_deed(sentence, sure):
+    report = Report("r", "s", "i", f"The crew extorts hospitals with ransomware. {sentence}")
+    found = find_behaviours(report, threshold="recall")
+    rules = {m.rule for m in found if m.concept == "T1486" and m.quote == sentence}
+    assert (SURE in rules) == sure

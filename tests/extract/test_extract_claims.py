@@ -492,14 +492,14 @@ def test_a_described_use_needs_more_certainty_where_only_the_title_says_who(
 @pytest.mark.parametrize(
     ("rule", "score", "sifted", "made"),
     [
-        ("behaviour-sure", 0.4, False, False),  # only the title says who
-        ("behaviour-sure", 0.4, True, True),
+        ("behaviour-sure", 0.4, False, True),
+        ("behaviour-likely", 0.9, False, False),  # only the title says who
         ("behaviour", 0.8, True, False),
         ("told", 0.9, False, True),
         ("told", 0.82, False, False),
     ],
 )
-def test_only_plain_words_of_which_the_reader_is_sure_claim_for_a_reports_actor(
+def test_only_what_the_reader_is_sure_of_or_agrees_with_claims_for_a_reports_actor(
     rule, score, sifted, made
 ):
     text = "APT29 in May.\n\nThe memory of a process was dumped."
@@ -511,6 +511,48 @@ def test_only_plain_words_of_which_the_reader_is_sure_claim_for_a_reports_actor(
     mentions = set_stance(report, [actor, dumped])
     claims = find_claims(report, mentions, load_attack(), described=sifted)
     assert [(c.object, c.rule) for c in claims] == [("T1003", "main")] * made
+
+
+@pytest.mark.parametrize(
+    ("sentence", "made"),
+    [
+        ("APT29 dumped the memory of a process.", True),
+        ("APT29 was busy. The group dumped the memory of a process.", False),
+    ],
+)
+def test_what_the_reader_holds_to_be_likely_claims_where_its_sentence_names_who(sentence, made):
+    report = Report("r", "s", "i", sentence)
+    actor = Mention("r", 0, 5, "APT29", "actor", "G0016", "name", rule="lexicon")
+    at = sentence.rindex("dumped")
+    dumped = Mention(
+        *("r", at, len(sentence), sentence[at:], "technique", "T1003", "behaviour"),
+        rule="behaviour-likely",
+        score=0.4,
+    )
+    mentions = set_stance(report, [actor, dumped])
+    claims = find_claims(report, mentions, load_attack())
+    assert [(c.object, c.rule) for c in claims] == [("T1003", "subject")] * made
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Memory dumps are widely used by threat actors to get at passwords.",
+        "Windows provides a tool that dumps the memory of a process.",
+        "This dump of memory differs from earlier ones.",
+    ],
+)
+def test_what_is_explained_or_compared_is_no_deed_of_the_reports_actor(sentence):
+    text = f"APT29 in May.\n\n{sentence}"
+    report = Report("r", "s", "i", text, title="APT29 in May")
+    actor = Mention("r", 0, 5, "APT29", "actor", "G0016", "name", rule="lexicon")
+    dumped = Mention(
+        *("r", 15, len(text), text[15:], "technique", "T1003", "behaviour"),
+        rule="behaviour-sure",
+        score=0.9,
+    )
+    mentions = set_stance(report, [actor, dumped])
+    assert find_claims(report, mentions, load_attack()) == ()
 
 
 @pytest.mark.parametrize(("rule", "made"), [("behaviour-sure", True), ("behaviour", False)])

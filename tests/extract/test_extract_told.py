@@ -13,7 +13,7 @@ from ctimine.extract.told import (
     ALONE,
     RULE,
     SCORES,
-    TWICE_SURE,
+    TWICE,
     agreed,
     find_described,
     find_told,
@@ -121,7 +121,7 @@ def test_plain_words_agree_with_a_description_of_their_sentence_and_technique():
 def test_plain_words_count_more_where_the_reader_is_sure():
     plain = Mention("r", 5, 9, "", "technique", "T1566.001", "behaviour", rule=ALONE, score=0.6)
     sure = dataclasses.replace(described("T1566"), rule=SURE)
-    assert [(m.rule, m.score) for m in agreed([plain], [sure])] == [(RULE, TWICE_SURE)]
+    assert [(m.rule, m.score) for m in agreed([plain], [sure])] == [(RULE, TWICE)]
     assert [m.score for m in agreed([plain], [described("T1566")])] == [SCORES[RULE]]
 
 

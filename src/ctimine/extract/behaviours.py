@@ -28,6 +28,7 @@ from ctimine.extract.sentences import TECHNIQUE_ID, sentences
 from ctimine.model import Mention, Report
 
 __all__ = [
+    "LIKELY",
     "RULE",
     "SURE",
     "Threshold",
@@ -47,11 +48,14 @@ MODEL_FILE: Final = "behaviours.npz"
 RULE: Final = "behaviour"
 SURE: Final = "behaviour-sure"
 """The rule of a mention of which the reader is sure, too."""
+LIKELY: Final = "behaviour-likely"
+"""The rule of a mention that the reader holds to be likely."""
 _SILENT_BLOCKS: Final = frozenset({"code", "reference"})
-_SURE: Final = {"high": (0.5, 0.9), "balanced": (0.5, 0.9), "recall": (0.5, 0.7)}
+_LIKELY: Final = (0.6, 0.9)
+_SURE: Final = {"high": (0.8, 0.9), "balanced": (0.8, 0.9), "recall": (0.5, 0.7)}
 """Of what the reader is sure: its probability of the sentence, and that one of the three sentences
-that say it best does, which it takes for independent. Chosen on hand-made truths of whole reports
-(``docs/models/behaviours.md``)."""
+that say it best does, which it takes for independent. Chosen on claims of models that had not seen
+the reports, read one by one (``docs/decisions/described-by-default.md``)."""
 _SAMPLE: Final = 8_000
 """Characters that a language is guessed from where the report states none."""
 _SHOWN: Final = {
@@ -65,6 +69,15 @@ _SHOWN: Final = {
     ),
 }
 """Sub-techniques that are told by what a mail carries: without a word of it, it is the parent."""
+_DEED: Final = {
+    "T1486": re.compile(
+        r"encrypt|decrypt|\block(?:s|ed|ing)?\b (?:\w+ ){0,3}?(?:files?|systems?|data)|"
+        r"\b(?:deploy|dropp?|deliver|launch|execut|detonat|distribut|install|spread|push|"
+        r"unleash|infect)(?:e?s|ed|ing|e)?\b[^.;]{0,60}\bransomware",
+        re.IGNORECASE,
+    ),
+}
+"""Techniques named like a kind of malware: of what is sure, a word of the deed is asked."""
 _ENGLISH: Final = frozenset(
     re.findall(
         r"\w+", "the of and are were been with that this which their from by its have has they"
@@ -114,7 +127,7 @@ def find_behaviours(
 ) -> tuple[Mention, ...]:
     """Mentions of techniques that sentences describe, each over its sentence, by offset.
 
-    ``score`` is the calibrated probability, the rule says whether the reader is sure. Sentences
+    ``score`` is the calibrated probability, the rule says how sure the reader is. Sentences
     that write a technique id are left to it; code, lists of sources and languages other than
     English are left alone (:func:`silence`).
 
@@ -143,6 +156,7 @@ def find_behaviours(
     near = (scored.probability >= least - 1e-4).nonzero()[0].tolist()
     chosen = [n for n in near if round(float(scored.probability[n]), 4) >= least]
     sure = scored.sure(*_SURE.get(threshold, _SURE["balanced"]))
+    likely = scored.sure(*_LIKELY)
     if not chosen:
         return ()
     at = scored.sentence[chosen]
@@ -151,7 +165,8 @@ def find_behaviours(
     found = []
     for number, place, parent, concept in zip(chosen, at.tolist(), parents, exact, strict=True):
         start, end = spans[place]
-        shown = _SHOWN.get(concept)
+        shown, deed = _SHOWN.get(concept), _DEED.get(parent)
+        rule = SURE if sure[number] else LIKELY if likely[number] else RULE
         found.append(
             Mention(
                 report=report.id,
@@ -161,7 +176,7 @@ def find_behaviours(
                 kind="technique",
                 concept=parent if shown and not shown.search(lines[place]) else concept,
                 basis="behaviour",
-                rule=SURE if sure[number] else RULE,
+                rule=RULE if deed and not deed.search(lines[place]) else rule,
                 score=round(float(scored.probability[number]), 4),
             )
         )

@@ -18,8 +18,8 @@ from ctimine.extract.about import About, Subject, within
 from ctimine.extract.agents import Agent, Sentence, Thing
 from ctimine.extract.aliases import Statement, find_statements
 from ctimine.extract.attributions import find_attributions, find_reserves
+from ctimine.extract.behaviours import LIKELY, SURE
 from ctimine.extract.behaviours import RULE as BEHAVIOUR
-from ctimine.extract.behaviours import SURE
 from ctimine.extract.caseless import caseless
 from ctimine.extract.names import Names, introduced, thing_of
 from ctimine.extract.passages import LONGEST_HEADING, Row
@@ -148,7 +148,7 @@ _NOT_BORROWED: Final = re.compile(
     re.IGNORECASE,
 )
 _PLAIN: Final = frozenset({TOLD, ALONE})
-_DESCRIBED: Final = _PLAIN | {BEHAVIOUR, SURE}
+_DESCRIBED: Final = _PLAIN | {BEHAVIOUR, LIKELY, SURE}
 _AROUND: Final = frozenset(
     {"entry", "section", "main", "item-section", "item-main", "heading-section", "heading-main"}
 )
@@ -182,14 +182,19 @@ _DISOWNED: Final = re.compile(
 _BESIDE: Final = caseless(
     r"\b(?:reminiscent of|similar(?:ity|ities)? (?:to|with|between)|resembl\w+|in common with|"
     r"overlaps? (?:with|between|in)|overlapp\w+|compared (?:to|with)|"
-    r"(?:been|was|were|publicly) linked to|attributes? \w+ to|"
+    r"(?:been|was|were|publicly|previously) linked to|differs? from|"
+    r"(?:is|was|are|were) different from|"
+    r"(?:commonly|often|frequently|widely|typically) (?:\w+ )?(?:ab)?used (?:by|in) "
+    r"(?!the (?:group|actor)|its\b)|"
+    r"windows (?:provides|offers|includes)|list of detection|detection names|"
+    r"attributes? \w+ to|"
     r"(?:in|see|read) our (?:[\w-]+ ){0,3}(?:blogs?|reports?|posts?|article)\b|"
     r"took (?:an? )?(?:\w+ ){0,2}break|"
     r"(?:we|(?:our )?(?:analysts|researchers)) (?:were|was|are) able to|(?:allow|enabl)\w+ us to)\b"
     r"|^\W*(?:Figure|Fig\.?|Image|Table) \d+[.:*]",
 )
-"""Sentences that compare, attribute, point elsewhere, caption a picture or tell what the authors
-did: what they describe is not told of their subject."""
+"""Sentences that compare, attribute, explain, point elsewhere, caption a picture or tell what the
+authors did: what they describe is not told of their subject."""
 _ELSEWHERE: Final = re.compile(
     r"\bfirst (?:observed|seen|used|documented|reported|identified) (?:in|during) (?:an?|the) "
     r"(?:[\w-]+ ){0,3}?$"
@@ -1051,7 +1056,7 @@ def _targets(mentions: Sequence[Mention]) -> list[Thing]:
                 "technique",
                 m.stance,
                 m.basis,
-                SCORES[SURE] if m.rule == SURE else m.score,
+                SCORES[m.rule] if m.rule in {LIKELY, SURE} else m.score,
                 m.rule,
             )
             for m in mentions
