@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ctimine.attack import load_attack
 from ctimine.errors import ExtractError
-from ctimine.extract.behaviours import SURE, find_behaviours, load_model, silence, why
+from ctimine.extract.behaviours import RULE, SURE, find_behaviours, load_model, silence, why
 from ctimine.extract.behaviours_file import read_model, save_model
 from ctimine.extract.behaviours_model import Scored
 from ctimine.extract.behaviours_ranking import _places, _times
@@ -292,3 +292,9 @@ def test_the_name_of_a_kind_of_malware_is_no_sure_deed(sentence, sure):
     found = find_behaviours(report, threshold="recall")
     rules = {m.rule for m in found if m.concept == "T1486" and m.quote == sentence}
     assert (SURE in rules) == sure
+
+
+def test_who_poses_as_a_person_disguises_no_file():
+    text = "The crew used a mail account that masqueraded as a prominent physicist of a university."
+    found = find_behaviours(Report("r", "s", "i", text), threshold="recall")
+    assert {m.rule for m in found if m.concept.startswith("T1036")} == {RULE}

@@ -70,6 +70,13 @@ _SHOWN: Final = {
 }
 """Sub-techniques that are told by what a mail carries: without a word of it, it is the parent."""
 _DEED: Final = {
+    # what is disguised is a thing, not a person
+    "T1036": re.compile(
+        r"files?\b|\bfilename|binar|executable|process|(?:windows|system) service|\btasks?\b|icon|"
+        r"extension|document|installer|updat|\bnam(?:e|ed|es|ing)\b|\bdlls?\b|librar|malware|payload|"
+        r"loader|software|\bapps?\b|application|script|\btools?\b|path|folder|\.exe",
+        re.IGNORECASE,
+    ),
     "T1486": re.compile(
         r"encrypt|decrypt|\block(?:s|ed|ing)?\b (?:\w+ ){0,3}?(?:files?|systems?|data)|"
         r"\b(?:deploy|dropp?|deliver|launch|execut|detonat|distribut|install|spread|push|"
@@ -77,7 +84,7 @@ _DEED: Final = {
         re.IGNORECASE,
     ),
 }
-"""Techniques named like a kind of malware: of what is sure, a word of the deed is asked."""
+"""Techniques whose words mean other things, too: of what is sure, a word of the deed is asked."""
 _ENGLISH: Final = frozenset(
     re.findall(
         r"\w+", "the of and are were been with that this which their from by its have has they"
